@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -66,45 +66,30 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
-        """Wraps the handler of a call, whatever its kind."""
+        """Wraps handlers that are coroutines: all of ours are, those of grpcio's own services
+        (health, reflection) need no wrapping."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        if handler.unary_unary is not None:
+        if asyncio.iscoroutinefunction(handler.unary_unary):
             return grpc.unary_unary_rpc_method_handler(
-                _guard_unary(handler.unary_unary),
+                _guard(handler.unary_unary),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
-        if handler.stream_stream is not None:
+        if asyncio.iscoroutinefunction(handler.stream_stream):
             return grpc.stream_stream_rpc_method_handler(
-                _guard_stream(handler.stream_stream),
+                _guard(handler.stream_stream),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
         return handler
 
 
-def _guard_unary(method: Callable[..., Any]) -> Callable[..., Any]:
-    if not asyncio.iscoroutinefunction(method):
-        return method
-
+def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
     async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
             return await method(request, context)
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            await context.abort(*status_of(error))
-
-    return guarded
-
-
-def _guard_stream(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def guarded(requests: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-        try:
-            async for response in method(requests, context):
-                yield response
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:

@@ -1,0 +1,78 @@
+"""``python -m emotion_gateway``: starts the gateway."""
+
+import asyncio
+import logging
+import sys
+
+from emotion_serving import GrpcServer, load_settings, run_until_signal
+from emotion_serving.logs import configure_logs
+
+from emotion_gateway.backends import ClassifierBackend, DetectorBackend, open_channel
+from emotion_gateway.dispatcher import Dispatcher
+from emotion_gateway.grpc_front import SERVICE, add_emotion_service
+from emotion_gateway.settings import GatewaySettings
+from emotion_gateway.streams import Limits, Streams
+from emotion_gateway.websocket_front import WebSocketFront
+
+_log = logging.getLogger("emotion_gateway")
+
+
+async def serve(settings: GatewaySettings) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    detector = open_channel(settings.detector, settings.max_message_bytes)
+    classifier = open_channel(settings.classifier, settings.max_message_bytes)
+    dispatcher = Dispatcher(
+        DetectorBackend(detector, settings.detector_deadline_seconds),
+        ClassifierBackend(classifier, settings.classifier_deadline_seconds, settings.model),
+        concurrency=settings.detector_concurrency,
+        max_batch=settings.max_batch,
+        max_batch_bytes=settings.max_message_bytes - settings.max_image_bytes - 65536,
+    )
+    streams = Streams(
+        dispatcher,
+        Limits(
+            max_sessions=settings.max_sessions,
+            max_image_bytes=settings.max_image_bytes,
+            max_backlog=settings.max_backlog,
+            write_seconds=settings.write_seconds,
+        ),
+    )
+    grpc_server = GrpcServer(settings, [SERVICE])
+    add_emotion_service(grpc_server.server, streams)
+    websockets = WebSocketFront(streams, settings.max_message_bytes, settings.allowed_origins)
+    try:
+        websocket_port = await websockets.start(settings.host, settings.websocket_port)
+        port = await grpc_server.start()
+        await grpc_server.set_serving(True)
+        _log.info("serving", extra={"port": port, "websocket_port": websocket_port})
+
+        async def stop() -> None:
+            streams.drain()
+            await asyncio.gather(grpc_server.drain(), streams.idle(settings.drain_seconds))
+            await websockets.stop()
+
+        await run_until_signal(stop)
+    finally:
+        await websockets.stop()
+        await detector.close()
+        await classifier.close()
+
+
+def main() -> None:
+    """Reads the settings and serves; exits with 2 for bad settings, 1 for a taken port."""
+    settings = load_settings(GatewaySettings, prog="emotion-gateway")
+    configure_logs("gateway", settings.log_level)
+    _log.info("starting", extra={"settings": settings.model_dump()})
+    try:
+        asyncio.run(serve(settings))
+    except OSError as error:
+        print(f"emotion-gateway: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

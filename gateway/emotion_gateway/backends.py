@@ -1,0 +1,158 @@
+"""The one place where other services are called: the face detector and the classifier."""
+
+import json
+import logging
+from collections.abc import Sequence
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
+from emotion.tfserving import serving_pb2, serving_pb2_grpc, tensor_pb2
+from emotion_serving import Unavailable
+
+_log = logging.getLogger(__name__)
+
+CHIP_BYTES = 48 * 48
+CLASSES = 8
+
+_SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+
+def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
+    """A channel to a backend that finds it again within a second after an outage."""
+    return grpc.aio.insecure_channel(
+        address,
+        options=[
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+            ("grpc.service_config", _SERVICE_CONFIG),
+        ],
+    )
+
+
+class _Outage:
+    """Logs once when a backend goes away and once when it is back."""
+
+    def __init__(self, backend: str) -> None:
+        self._backend = backend
+        self._away = False
+
+    def away(self, error: grpc.aio.AioRpcError | ValueError) -> None:
+        if not self._away:
+            reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
+            _log.warning("backend away", extra={"backend": self._backend, "reason": reason})
+        self._away = True
+
+    def back(self) -> None:
+        if self._away:
+            _log.info("backend back", extra={"backend": self._backend})
+        self._away = False
+
+
+class DetectorBackend:
+    """Calls the face detector.
+
+    Args:
+        channel: to ``emotion.detector.v1.FaceDetectorService``.
+        deadline_seconds: how long one batch may take.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, deadline_seconds: float) -> None:
+        self._stub = detector_pb2_grpc.FaceDetectorServiceStub(channel)
+        self._deadline = deadline_seconds
+        self._outage = _Outage("detector")
+
+    async def detect(
+        self, images: Sequence[detector_pb2.Image]
+    ) -> Sequence[detector_pb2.Detection]:
+        """One detection for each image, in order.
+
+        Raises:
+            Unavailable: the detector is away, too slow, or answered nonsense.
+        """
+        try:
+            response: detector_pb2.DetectResponse = await self._stub.Detect(
+                detector_pb2.DetectRequest(images=images), timeout=self._deadline
+            )
+            _check(response, len(images))
+        except (grpc.aio.AioRpcError, ValueError) as error:
+            self._outage.away(error)
+            raise Unavailable(
+                "the face detector is away or too slow; send the next frame as usual"
+            ) from error
+        self._outage.back()
+        return response.detections
+
+
+class ClassifierBackend:
+    """Calls the expression classifier: TensorFlow Serving or the embedded server.
+
+    Args:
+        channel: to ``tensorflow.serving.PredictionService``.
+        deadline_seconds: how long one batch may take.
+        model: name of the model in the server's configuration.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, deadline_seconds: float, model: str) -> None:
+        self._stub = serving_pb2_grpc.PredictionServiceStub(channel)
+        self._deadline = deadline_seconds
+        self._model = model
+        self._outage = _Outage("classifier")
+
+    async def classify(self, chips: bytes) -> npt.NDArray[np.float32]:
+        """Scores of faces.
+
+        Args:
+            chips: 48x48 gray pictures of one byte a pixel, one after another.
+
+        Returns:
+            float32 [faces, 8], FER+ order.
+
+        Raises:
+            Unavailable: the classifier is away, too slow, or answered nonsense.
+        """
+        faces = len(chips) // CHIP_BYTES
+        tensor = tensor_pb2.TensorProto(dtype=tensor_pb2.DT_UINT8, tensor_content=chips)
+        for size in (faces, 48, 48, 1):
+            tensor.tensor_shape.dim.add(size=size)
+        request = serving_pb2.PredictRequest(
+            model_spec=serving_pb2.ModelSpec(name=self._model), inputs={"faces": tensor}
+        )
+        try:
+            response = await self._stub.Predict(request, timeout=self._deadline)
+            probabilities = _probabilities(response, faces)
+        except (grpc.aio.AioRpcError, ValueError) as error:
+            self._outage.away(error)
+            raise Unavailable("the expression classifier is away or too slow") from error
+        self._outage.back()
+        return probabilities
+
+
+def _check(response: detector_pb2.DetectResponse, images: int) -> None:
+    if len(response.detections) != images:
+        raise ValueError(f"{len(response.detections)} detections for {images} images")
+    for detection in response.detections:
+        faces = detection.faces
+        if len(faces.chips) != CHIP_BYTES * len(faces.faces):
+            raise ValueError(f"{len(faces.chips)} bytes of chips for {len(faces.faces)} faces")
+
+
+def _probabilities(response: serving_pb2.PredictResponse, faces: int) -> npt.NDArray[np.float32]:
+    """Reads [faces, 8] from the response's only output, in either encoding of a tensor."""
+    if len(response.outputs) != 1:
+        raise ValueError(f"the classifier has outputs {sorted(response.outputs)}; expected one")
+    tensor = next(iter(response.outputs.values()))
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    if tensor.dtype != tensor_pb2.DT_FLOAT or shape != [faces, CLASSES]:
+        raise ValueError(f"the classifier answered shape {shape}; expected {[faces, CLASSES]}")
+    if tensor.tensor_content:
+        values = np.frombuffer(tensor.tensor_content, np.dtype("<f4"))
+    else:
+        values = np.fromiter(tensor.float_val, np.float32, len(tensor.float_val))
+    if values.size != faces * CLASSES or not np.isfinite(values).all():
+        raise ValueError("the classifier answered too few numbers or not numbers")
+    return values.reshape(faces, CLASSES)

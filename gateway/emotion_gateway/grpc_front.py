@@ -1,0 +1,43 @@
+"""The native gRPC front."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+from emotion.v1 import emotion_pb2
+
+from emotion_gateway.streams import Streams
+
+SERVICE = emotion_pb2.DESCRIPTOR.services_by_name["EmotionService"].full_name
+
+
+def add_emotion_service(server: grpc.aio.Server, streams: Streams) -> None:
+    """Registers ``emotion.v1.EmotionService`` on a server.
+
+    Stream requests stay bytes until the session parses them, so that one that is not a
+    message costs one error reply and not the stream, on every front alike.
+    """
+
+    async def recognize(
+        request: emotion_pb2.RecognizeRequest,
+        context: grpc.aio.ServicerContext,  # noqa: ARG001
+    ) -> emotion_pb2.RecognizeResponse:
+        return await streams.recognize(request)
+
+    async def stream_recognize(
+        requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext
+    ) -> None:
+        await streams.serve_stream(requests, context.write)
+
+    handlers = {
+        "Recognize": grpc.unary_unary_rpc_method_handler(
+            recognize,
+            emotion_pb2.RecognizeRequest.FromString,
+            emotion_pb2.RecognizeResponse.SerializeToString,
+        ),
+        "StreamRecognize": grpc.stream_stream_rpc_method_handler(
+            stream_recognize,
+            None,
+            emotion_pb2.StreamRecognizeResponse.SerializeToString,
+        ),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

@@ -1,0 +1,61 @@
+"""The gateway's settings."""
+
+import os
+import re
+
+from emotion_serving import ServiceSettings
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+
+
+class GatewaySettings(ServiceSettings):
+    """Streaming gateway of Emotion Recognizer: frames in, labelled faces out."""
+
+    model_config = SettingsConfigDict(env_prefix="EMOTION_GATEWAY_")
+
+    port: int = Field(50051, ge=0, le=65535, description="port of native gRPC; 0 takes a free one")
+    websocket_port: int = Field(
+        50052, ge=0, le=65535, description="port of gRPC-Web over WebSocket; 0 takes a free one"
+    )
+    detector: str = Field("127.0.0.1:50061", description="address of the face detector")
+    classifier: str = Field(
+        "127.0.0.1:8500", description="address of TensorFlow Serving or the embedded classifier"
+    )
+    model: str = Field("emotion", description="name of the classifier's model")
+    detector_deadline_seconds: float = Field(
+        2.0, gt=0, le=60, description="how long the detector may take for one batch"
+    )
+    classifier_deadline_seconds: float = Field(
+        1.0, gt=0, le=60, description="how long the classifier may take for one batch"
+    )
+    detector_concurrency: int = Field(
+        _cores(), ge=1, le=256, description="batches at the detector at once: its number of cores"
+    )
+    max_batch: int = Field(16, ge=1, le=64, description="most frames of a batch")
+    max_sessions: int = Field(
+        512, ge=1, description="streams and calls served at once; more are refused"
+    )
+    max_image_bytes: int = Field(4 * 1024 * 1024, ge=1, description="largest picture taken")
+    max_backlog: int = Field(
+        64, ge=2, description="unread replies after which no more frames are read from a client"
+    )
+    write_seconds: float = Field(
+        20.0, gt=0, le=600, description="how long a client may leave a reply unread"
+    )
+    allowed_origins: str = Field(
+        r"https?://(localhost|127\.0\.0\.1)(:\d+)?",
+        description="regular expression for origins of pages on other hosts that may connect",
+    )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _is_regular_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
