@@ -9,7 +9,7 @@ UV     := build/uv/bin/uv
 PIP    := $(UV) pip install --quiet --python $(BIN)/python
 NODE   := PATH="$(CURDIR)/build/node/bin:$$PATH"
 
-PACKAGES := services/serving services/detector services/classifier gateway deploy/local
+PACKAGES := services/serving services/detector services/classifier services/page gateway deploy/local
 PYPROJECTS := protos/pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES))
 PROTOS := $(shell find protos -name '*.proto')
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/gen/*' 2>/dev/null)
@@ -113,7 +113,7 @@ LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --
 lock-uv lock-test lock-tfserving: lock-%:
 	$(LOCK) requirements/$*.in -o requirements/$*.txt
 lock-run:
-	$(LOCK) $(PYPROJECTS) requirements/build.in $(addprefix --no-emit-package emotion-recognizer-,protos serving detector classifier gateway local) -o requirements/run.txt
+	$(LOCK) $(PYPROJECTS) requirements/build.in $(addprefix --no-emit-package emotion-recognizer-,protos serving detector classifier page gateway local) -o requirements/run.txt
 
 clean:  ## removes everything that was built
 	rm -rf build web/node_modules web/*/dist web/*/src/gen

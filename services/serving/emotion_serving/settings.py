@@ -25,7 +25,7 @@ class ServiceSettings(BaseSettings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def load_settings(

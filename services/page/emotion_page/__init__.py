@@ -1,0 +1,1 @@
+"""Serves the built page: plain files over HTTP, behind Envoy, which adds the headers."""
