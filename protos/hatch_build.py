@@ -13,7 +13,8 @@ class StubsBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs grpcio-tools' protoc over emotion/**/*.proto and adds its output to the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        out = Path(tempfile.mkdtemp(prefix="emotion-stubs-"))
+        self._out = tempfile.TemporaryDirectory(prefix="emotion-stubs-")
+        out = Path(self._out.name)
         root = Path(self.root)
         protos = sorted(str(p.relative_to(root)) for p in root.glob("emotion/**/*.proto"))
         bin_dir = Path(sys.executable).parent
@@ -38,3 +39,7 @@ class StubsBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             (folder / "__init__.py").touch()
         (out / "emotion" / "py.typed").touch()
         build_data["force_include"][str(out / "emotion")] = "emotion"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Removes the generated files, which are in the wheel now."""
+        self._out.cleanup()
