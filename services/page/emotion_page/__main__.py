@@ -11,7 +11,8 @@ from pydantic import DirectoryPath, Field
 from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+
+from emotion_page.files import PageFiles
 
 _log = logging.getLogger("emotion_page")
 
@@ -33,7 +34,7 @@ def main() -> None:
     """Reads the settings and serves; exits with 2 for bad settings, 1 for a taken port."""
     settings = load_settings(PageSettings, prog="emotion-page")
     configure_logs("page", settings.log_level)
-    app = Starlette(routes=[Mount("/", StaticFiles(directory=settings.directory, html=True))])
+    app = Starlette(routes=[Mount("/", PageFiles(directory=settings.directory, html=True))])
     server = uvicorn.Server(
         uvicorn.Config(
             app,
