@@ -16,7 +16,7 @@ def files(tmp_path: Path) -> PageFiles:
 
 
 def scope(method: str = "GET") -> dict[str, object]:
-    return {"type": "http", "method": method, "headers": []}
+    return {"type": "http", "method": method, "path": "/", "headers": []}
 
 
 async def test_assets_may_be_kept_for_ever(files: PageFiles) -> None:
