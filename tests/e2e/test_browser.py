@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from clips import LEFT, NOBODY, RIGHT, Clip, overlap, read_numbers
 from emotion_local import Stack
@@ -99,8 +101,6 @@ def drawn_and_shown(page: Page) -> Any:
 
 
 def _compare(view: dict[str, Any]) -> Any:
-    import numpy as np
-
     strip = np.array(view["gray"], np.uint8).reshape(24, 640)
     picture = np.zeros((480, 640), np.uint8)
     picture[448:472] = strip
@@ -108,13 +108,13 @@ def _compare(view: dict[str, Any]) -> Any:
     x, y, width, height = clip.face(frame) or (0, 0, 0, 0)
     shown = (x / 640, y / 480, width / 640, height / 480)
     alpha = np.array(view["pixels"], np.uint8).reshape(view["height"], view["width"])
-    # The box is the only long vertical stroke; its label and corners are left out that way.
-    long_columns = np.flatnonzero((alpha > 128).sum(axis=0) > 0.25 * view["height"] * 103 / 480)
-    if long_columns.size < 2:
+    # The sides of the box are the only long vertical strokes; its label is lower.
+    sides = np.flatnonzero((alpha > 128).sum(axis=0) > 0.7 * view["height"] * 103 / 480)
+    if sides.size < 2:
         return None
-    left, right = long_columns.min(), long_columns.max()
-    rows = np.flatnonzero(alpha[:, left] > 128)
-    box = np.array([left, rows.min(), right - left, rows.max() - rows.min()], float)
+    left, right = sides.min(), sides.max()
+    upper, lower = longest_run(alpha[:, left] > 128)
+    box = np.array([left, upper, right - left, lower - upper], float)
     scale_x = view["overlay"][2] / view["width"]
     scale_y = view["overlay"][3] / view["height"]
     box *= (scale_x, scale_y, scale_x, scale_y)
@@ -133,6 +133,14 @@ def _compare(view: dict[str, Any]) -> Any:
     if view["mirrored"]:
         drawn[0] = 1 - drawn[0] - drawn[2]
     return tuple(drawn), shown
+
+
+def longest_run(line: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """First and last index of the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], line, [False])).astype(np.int8)))
+    starts, ends = edges[::2], edges[1::2]
+    longest = int(np.argmax(ends - starts))
+    return int(starts[longest]), int(ends[longest]) - 1
 
 
 def test_a_clip_without_a_face_gives_no_box(open_page: Callable[..., Page]) -> None:

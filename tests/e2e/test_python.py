@@ -250,7 +250,7 @@ def test_nice_grpc_web_streams_unchanged(stack: Stack, tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     replies = json.loads(result.stdout)["replies"]
-    assert [int(reply["frameId"]) for reply in replies] == list(range(1, 21))
+    assert [reply["frame_id"] for reply in replies] == list(range(1, 21))
     analysed = [reply for reply in replies if reply["outcome"] == "recognition"]
     assert analysed
     assert all(reply["faces"] for reply in analysed)

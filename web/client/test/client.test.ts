@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import { FakeGateway } from "../../dev/fake_gateway.ts";
+import { connect, type ConnectOptions, type EmotionClient } from "../src/client.js";
+import type { DroppedEvent, FrameErrorEvent, ResultEvent } from "../src/events.js";
+import { FrameErrorCode } from "../src/gen/emotion/v1/emotion_pb.js";
+import type { ClientState } from "../src/state.js";
+
+const POLICY = { backoff: { minMs: 20, maxMs: 60 }, probeDelaysMs: [100, 100] as const, replyTimeoutMs: 300, openTimeoutMs: 500 };
+
+let gateway: FakeGateway;
+let client: EmotionClient;
+let results: ResultEvent[];
+let errors: FrameErrorEvent[];
+let dropped: DroppedEvent[];
+let states: ClientState[];
+
+beforeEach(async () => {
+  gateway = await new FakeGateway().listen();
+});
+afterEach(async () => {
+  client.stop();
+  await gateway.stop();
+});
+
+function start(frames: AsyncIterable<Blob>, options: ConnectOptions = {}): void {
+  results = [];
+  errors = [];
+  dropped = [];
+  states = [];
+  client = connect(gateway.url, { policy: { ...POLICY }, maxFramesPerSecond: 200, ...options });
+  client.on("result", (result) => results.push(result));
+  client.on("error", (error) => errors.push(error));
+  client.on("dropped", (event) => dropped.push(event));
+  client.on("state", (state) => states.push(state));
+  client.start(frames);
+}
+
+async function* frames(count = Infinity): AsyncGenerator<Blob> {
+  for (let frame = 0; frame < count; frame += 1) yield new Blob([new Uint8Array(100)]);
+}
+
+const live = (transport: string) => expect.poll(() => client.state).toEqual({ name: "live", transport });
+const someResults = async () => {
+  const before = results.length;
+  await expect.poll(() => results.length).toBeGreaterThan(before + 3);
+};
+
+describe("over WebSocket", () => {
+  test("each frame is answered, in order, with two in flight at most", async () => {
+    start(frames(20), { recognize: { maxFaces: 3 } });
+    await expect.poll(() => client.state.name).toBe("stopped");
+    expect(results.map((result) => result.frameId)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    expect(gateway.mostInFlight).toBe(2);
+    expect(gateway.received.filter((request) => request.options?.maxFaces === 3)).toHaveLength(1);
+    expect(gateway.received[0]!.options).toBeDefined();
+    expect(results[10]).toMatchObject({ transport: "websocket", timings: { totalUs: 3000 } });
+    expect(results[10]!.roundTripMs).toBeGreaterThan(5);
+    expect(results[10]!.framesPerSecond).toBeGreaterThan(10);
+    expect(states.map((state) => state.name)).toEqual(["connecting", "live", "stopped"]);
+  });
+
+  test("a server that goes away is met again", async () => {
+    start(frames());
+    await live("websocket");
+    await someResults();
+    gateway.closeStreams(1001);
+    await expect.poll(() => states.some((state) => state.name === "reconnecting" && state.reason === "going-away")).toBe(true);
+    await live("websocket");
+    await someResults();
+    const ids = results.map((result) => result.frameId);
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    expect(gateway.headerBlocks).toHaveLength(2);
+  });
+
+  test("a server that falls silent is met again", async () => {
+    start(frames());
+    await live("websocket");
+    gateway.behaviour.answering = false;
+    await expect.poll(() => states.some((state) => state.name === "reconnecting" && state.reason === "no-reply")).toBe(true);
+    gateway.behaviour.answering = true;
+    await live("websocket");
+    await someResults();
+  });
+
+  test("errors of frames are told and the stream goes on", async () => {
+    start(frames());
+    await live("websocket");
+    gateway.behaviour.detector = false;
+    await expect.poll(() => errors.length).toBeGreaterThan(2);
+    expect(errors[0]).toMatchObject({ code: FrameErrorCode.DETECTOR_UNAVAILABLE });
+    gateway.behaviour.detector = true;
+    await someResults();
+    expect(gateway.headerBlocks).toHaveLength(1);
+  });
+
+  test("a full server is tried again", async () => {
+    gateway.behaviour.full = true;
+    start(frames());
+    await expect.poll(() => states.some((state) => state.name === "reconnecting" && state.reason === "session-limit")).toBe(true);
+    gateway.behaviour.full = false;
+    await live("websocket");
+  });
+
+  test("stopping closes the stream", async () => {
+    start(frames());
+    await someResults();
+    client.stop();
+    expect(client.state).toEqual({ name: "stopped" });
+    await expect.poll(() => gateway.streams).toBe(0);
+  });
+
+  test("credentials are asked for at each connection", async () => {
+    let asked = 0;
+    start(frames(), { headers: () => ({ authorization: `Bearer ${++asked}` }) });
+    await someResults();
+    gateway.closeStreams(1006);
+    await expect.poll(() => gateway.headerBlocks.length).toBe(2);
+    expect(gateway.headerBlocks.map((block) => /authorization: (.*)\r/.exec(block)?.[1])).toEqual(["Bearer 1", "Bearer 2"]);
+  });
+});
+
+describe("without WebSocket", () => {
+  test("frames go by unary calls that carry the tracks, until a WebSocket opens", async () => {
+    gateway.behaviour.webSocket = false;
+    start(frames());
+    await live("unary");
+    await someResults();
+    expect(gateway.unary.slice(0, 3).map((request) => request.trackingState?.nextTrackId)).toEqual([0n, 1n, 2n]);
+    expect(results.at(-1)).toMatchObject({ transport: "unary" });
+    gateway.behaviour.webSocket = true;
+    await live("websocket");
+    await someResults();
+    expect(states.map((state) => state.name)).toEqual(["connecting", "live", "live"]);
+  });
+
+  test("a detector that is away is an error of the frame", async () => {
+    gateway.behaviour.webSocket = false;
+    gateway.behaviour.detector = false;
+    start(frames());
+    await expect.poll(() => errors.length).toBeGreaterThan(0);
+    expect(errors[0]).toMatchObject({ code: FrameErrorCode.DETECTOR_UNAVAILABLE, message: "the face detector is away" });
+    await live("unary");
+  });
+
+  test("a service that is away is waited for", async () => {
+    gateway.behaviour.service = false;
+    start(frames());
+    await expect.poll(() => client.state).toMatchObject({ name: "reconnecting", reason: "server-away" });
+    expect(errors).toEqual([]);
+    gateway.behaviour.service = true;
+    await live("websocket");
+  });
+});
+
+test("one picture is analysed by one call", async () => {
+  client = connect(gateway.url);
+  const { recognition } = await client.recognize(new Uint8Array(10));
+  expect(recognition?.faces.map((face) => face.trackId)).toEqual([0n, 0n]);
+});

@@ -1,0 +1,62 @@
+import { pageElement } from "./page-element.js";
+import { TROUBLES, type TroubleCode } from "./trouble.js";
+
+/** A way out: a button and what it does. */
+export interface WayOut {
+  readonly name: string;
+  act(): void;
+}
+
+/** More about a trouble. */
+export interface MessageDetails {
+  /** Instead of the usual words. */
+  readonly title?: string;
+  readonly text?: string;
+  /** Changes often, and is not read out again each time. */
+  readonly countdown?: string;
+  readonly wayOut?: WayOut | undefined;
+}
+
+/** The message about trouble: one at a time, the newest. */
+export class Message {
+  readonly #element = pageElement("message");
+  readonly #title = pageElement("message-title");
+  readonly #text = pageElement("message-text");
+  readonly #countdown = pageElement("message-countdown");
+  readonly #action = pageElement<HTMLButtonElement>("message-action");
+  #act: (() => void) | undefined;
+
+  constructor() {
+    this.#action.addEventListener("click", () => this.#act?.());
+  }
+
+  /** The trouble shown. */
+  get code(): TroubleCode | undefined {
+    return this.#element.dataset["code"] as TroubleCode | undefined;
+  }
+
+  /** Shows a trouble. */
+  show(code: TroubleCode, { title, text, countdown, wayOut }: MessageDetails = {}): void {
+    this.#element.dataset["code"] = code;
+    setText(this.#title, title ?? TROUBLES[code].title);
+    setText(this.#text, text ?? TROUBLES[code].text);
+    setText(this.#countdown, countdown ?? "");
+    setText(this.#action, wayOut?.name ?? "");
+    this.#action.hidden = !wayOut;
+    this.#act = wayOut && (() => wayOut.act());
+    this.#element.hidden = false;
+  }
+
+  /** Hides the message, or only if it is about one of `codes`. */
+  hide(...codes: TroubleCode[]): void {
+    if (codes.length > 0 && !(this.code && codes.includes(this.code))) return;
+    this.#element.hidden = true;
+    delete this.#element.dataset["code"];
+    this.#act = undefined;
+  }
+}
+
+function setText(element: HTMLElement, text: string): void {
+  // Unchanged text is left alone, as a change would be read out.
+  if (element.textContent !== text) element.textContent = text;
+}
