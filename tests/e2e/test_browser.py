@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
+import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
-from clips import LEFT, NOBODY, RIGHT, Clip, overlap, read_numbers
+from clips import LEFT, NOBODY, RIGHT, Box, Clip, overlap, read_numbers
 from emotion_local import Stack
 from playwright.sync_api import Browser, Page, expect
-from wire import Wire
+from wire import Wire, pixels
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -73,74 +73,66 @@ def test_boxes_on_the_canvas_are_on_the_face(open_page: Callable[..., Page]) -> 
         assert on_face >= 0.9 * len(seen)
 
 
-def drawn_and_shown(page: Page) -> Any:
-    """The box drawn on the overlay and the face's known place in the video, read at one moment.
+READ_VIEW = """() => {
+  const video = document.querySelector('#video');
+  const overlay = document.querySelector('#overlay');
+  const context = new OffscreenCanvas(640, 480).getContext('2d');
+  context.drawImage(video, 0, 0, 640, 480);
+  const strip = context.getImageData(0, 448, 640, 24).data.filter((_, i) => i % 4 == 1);
+  const {width, height} = overlay;
+  const pixels = overlay.getContext('2d').getImageData(0, 0, width, height).data;
+  const painted = (x, y) => pixels[4 * (y * width + x) + 3] > 128;
+  // The sides of the box are the only long vertical strokes; its label is lower.
+  const faceHeight = height * 103 / 480;
+  const sides = [];
+  for (let x = 0; x < width; x++) {
+    let longest = 0, run = 0, end = 0;
+    for (let y = 0; y < height; y++) {
+      run = painted(x, y) ? run + 1 : 0;
+      if (run > longest) [longest, end] = [run, y];
+    }
+    if (longest > 0.7 * faceHeight) sides.push([x, end - longest + 1, end]);
+  }
+  const rect = (element) => {
+    const {x, y, width, height} = element.getBoundingClientRect();
+    return [x, y, width, height];
+  };
+  return {
+    strip: Array.from(strip), sides, width, height,
+    mirrored: new DOMMatrix(getComputedStyle(video).transform).a < 0,
+    overlay: rect(overlay), video: rect(video),
+  };
+}"""
+
+
+def drawn_and_shown(page: Page) -> tuple[Box, Box] | None:
+    """The box drawn on the overlay and the face's known place in the video, at one moment.
 
     Both in fractions of the video's picture; None if no box is drawn at that moment.
     """
-    view = page.evaluate(
-        """async () => {
-          const video = document.querySelector('#video');
-          const overlay = document.querySelector('#overlay');
-          const copy = new OffscreenCanvas(640, 480);
-          const context = copy.getContext('2d');
-          context.drawImage(video, 0, 0, 640, 480);
-          const gray = [...context.getImageData(0, 448, 640, 24).data].filter((_, i) => i % 4 == 1);
-          const pixels = overlay.getContext('2d')
-            .getImageData(0, 0, overlay.width, overlay.height).data;
-          const o = overlay.getBoundingClientRect(), v = video.getBoundingClientRect();
-          return {
-            gray, pixels: Array.from(pixels).filter((_, i) => i % 4 == 3),
-            width: overlay.width, height: overlay.height,
-            mirrored: new DOMMatrix(getComputedStyle(video).transform).a < 0,
-            overlay: [o.x, o.y, o.width, o.height], video: [v.x, v.y, v.width, v.height],
-          };
-        }"""
-    )
-    return _compare(view)
-
-
-def _compare(view: dict[str, Any]) -> Any:
-    strip = np.array(view["gray"], np.uint8).reshape(24, 640)
-    picture = np.zeros((480, 640), np.uint8)
-    picture[448:472] = strip
-    clip, frame = read_numbers(picture)
-    x, y, width, height = clip.face(frame) or (0, 0, 0, 0)
-    shown = (x / 640, y / 480, width / 640, height / 480)
-    alpha = np.array(view["pixels"], np.uint8).reshape(view["height"], view["width"])
-    # The sides of the box are the only long vertical strokes; its label is lower.
-    sides = np.flatnonzero((alpha > 128).sum(axis=0) > 0.7 * view["height"] * 103 / 480)
-    if sides.size < 2:
+    view = page.evaluate(READ_VIEW)
+    if not view["sides"]:
         return None
-    left, right = sides.min(), sides.max()
-    upper, lower = longest_run(alpha[:, left] > 128)
-    box = np.array([left, upper, right - left, lower - upper], float)
-    scale_x = view["overlay"][2] / view["width"]
-    scale_y = view["overlay"][3] / view["height"]
-    box *= (scale_x, scale_y, scale_x, scale_y)
-    box[0] += view["overlay"][0]
-    box[1] += view["overlay"][1]
-    vx, vy, vw, vh = view["video"]
+    picture = np.zeros((480, 640), np.uint8)
+    picture[448:472] = np.array(view["strip"], np.uint8).reshape(24, 640)
+    clip, frame = read_numbers(picture)
+    face = clip.face(frame)
+    assert face is not None
+    shown = (face[0] / 640, face[1] / 480, face[2] / 640, face[3] / 480)
+
+    (left, upper, lower), (right, _, _) = view["sides"][0], view["sides"][-1]
+    overlay_x, overlay_y, overlay_width, overlay_height = view["overlay"]
+    across, down = overlay_width / view["width"], overlay_height / view["height"]
     # The picture inside the video element keeps its shape (object-fit: contain).
-    fit = min(vw / 640, vh / 480)
-    left_edge, upper_edge = vx + (vw - 640 * fit) / 2, vy + (vh - 480 * fit) / 2
-    drawn = [
-        (box[0] - left_edge) / (640 * fit),
-        (box[1] - upper_edge) / (480 * fit),
-        box[2] / (640 * fit),
-        box[3] / (480 * fit),
-    ]
-    if view["mirrored"]:
-        drawn[0] = 1 - drawn[0] - drawn[2]
-    return tuple(drawn), shown
-
-
-def longest_run(line: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """First and last index of the longest run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], line, [False])).astype(np.int8)))
-    starts, ends = edges[::2], edges[1::2]
-    longest = int(np.argmax(ends - starts))
-    return int(starts[longest]), int(ends[longest]) - 1
+    video_x, video_y, video_width, video_height = view["video"]
+    fit = min(video_width / 640, video_height / 480)
+    picture_x = video_x + (video_width - 640 * fit) / 2
+    picture_y = video_y + (video_height - 480 * fit) / 2
+    x = (overlay_x + left * across - picture_x) / (640 * fit)
+    y = (overlay_y + upper * down - picture_y) / (480 * fit)
+    width = (right - left) * across / (640 * fit)
+    height = (lower - upper) * down / (480 * fit)
+    return (1 - x - width if view["mirrored"] else x, y, width, height), shown
 
 
 def test_a_clip_without_a_face_gives_no_box(open_page: Callable[..., Page]) -> None:
@@ -171,13 +163,7 @@ def test_two_pages_never_get_each_others_results(open_page: Callable[..., Page])
             foreign = other.face(answer.frame)
             assert foreign is not None
             for face in answer.recognition.faces:
-                box = (
-                    face.box.x * 640,
-                    face.box.y * 480,
-                    face.box.width * 640,
-                    face.box.height * 480,
-                )
-                assert overlap(box, foreign) < 0.3
+                assert overlap(pixels(face.box), foreign) < 0.3
 
 
 def test_unary_calls_take_over_where_websocket_is_blocked(open_page: Callable[..., Page]) -> None:
@@ -264,7 +250,7 @@ def test_an_insecure_origin_is_explained(
     expect(page.locator("#message")).to_have_attribute("data-code", "insecure-origin")
 
 
-def test_a_picture_file_is_analysed(open_page: Callable[..., Page], tmp_path: Any) -> None:
+def test_a_picture_file_is_analysed(open_page: Callable[..., Page], tmp_path: Path) -> None:
     picture = tmp_path / "face.jpg"
     picture.write_bytes(LEFT.jpeg(20))
     page = open_page(None)
@@ -277,10 +263,8 @@ def test_a_picture_file_is_analysed(open_page: Callable[..., Page], tmp_path: An
 
 
 def test_a_video_file_is_analysed_as_it_plays(
-    open_page: Callable[..., Page], tmp_path: Any
+    open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
-    import cv2
-
     path = tmp_path / "clip.webm"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 15, (640, 480))
     assert writer.isOpened()

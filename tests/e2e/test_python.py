@@ -1,17 +1,23 @@
 """Other backends: native gRPC from Python, through Envoy and straight to the gateway."""
 
+import json
+import queue
 import re
+import struct
 import subprocess
 import sys
+import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
-from clips import FRAMES, HEIGHT, LEFT, NOBODY, RIGHT, WIDTH, Clip, overlap
+from clips import FRAMES, LEFT, NOBODY, RIGHT, Clip, overlap
 from emotion.v1 import emotion_pb2, emotion_pb2_grpc
 from emotion_local import Stack
+from wire import pixels
 
 ROOT = Path(__file__).resolve().parents[2]
 Response = emotion_pb2.StreamRecognizeResponse
@@ -43,8 +49,6 @@ def one_at_a_time(
     stub: emotion_pb2_grpc.EmotionServiceStub, clip: Clip, count: int
 ) -> list[Response]:
     """Sends each frame when the one before is answered, so that none is dropped."""
-    import queue
-
     requests: queue.SimpleQueue[emotion_pb2.StreamRecognizeRequest | None] = queue.SimpleQueue()
     replies = stub.StreamRecognize(iter(requests.get, None))
     answered = []
@@ -60,13 +64,7 @@ def best_overlap(reply: Response, clip: Clip, frame: int) -> float:
     face = clip.face(frame)
     assert face is not None
     return max(
-        (
-            overlap(
-                (f.box.x * WIDTH, f.box.y * HEIGHT, f.box.width * WIDTH, f.box.height * HEIGHT),
-                face,
-            )
-            for f in reply.recognition.faces
-        ),
+        (overlap(pixels(f.box), face) for f in reply.recognition.faces),
         default=0,
     )
 
@@ -149,8 +147,6 @@ def test_bad_pictures_get_errors_that_say_what_is_expected(
 
 def huge_png() -> bytes:
     """A small file whose header announces 100,000 by 100,000 pixels."""
-    import struct
-    import zlib
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -168,8 +164,6 @@ def huge_png() -> bytes:
 
 @pytest.mark.parametrize("part", ["classifier", "detector"])
 def test_every_frame_is_answered_while_a_part_dies_and_comes_back(stack: Stack, part: str) -> None:
-    import threading
-
     with grpc.insecure_channel(f"127.0.0.1:{stack.settings.port}") as channel:
         stub = emotion_pb2_grpc.EmotionServiceStub(channel)
         came_back = threading.Event()
@@ -237,8 +231,6 @@ def test_the_python_example_of_the_readme_runs(stack: Stack, tmp_path: Path) -> 
 
 
 def test_nice_grpc_web_streams_unchanged(stack: Stack, tmp_path: Path) -> None:
-    import json
-
     picture = tmp_path / "face.jpg"
     picture.write_bytes(LEFT.jpeg(0))
     result = subprocess.run(
