@@ -15,7 +15,7 @@ PROTOS := $(shell find protos -name '*.proto')
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/gen/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint unit contract web-test e2e lock clean
+.PHONY: help setup run test lint unit contract web-test e2e screenshot lock clean
 
 help:  ## lists the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -107,6 +107,9 @@ e2e: build/stamps/test build/stamps/web build/stamps/browser  ## tests of the wh
 	$(BIN)/pytest tests/e2e
 
 # --- upkeep ---
+
+screenshot: build/stamps/test build/stamps/web build/stamps/browser  ## takes the README's screenshot anew
+	$(BIN)/python tests/e2e/screenshot.py docs/screenshot.jpg
 
 lock: build/stamps/uv  ## locks the newest versions that the lower bounds allow
 	@for name in uv run test tfserving; do $(MAKE) --no-print-directory lock-$$name; done

@@ -20,7 +20,7 @@ FREE_PORTS = {
     "page_port": 0,
 }
 
-_CHROMIUM_FLAGS = [
+CHROMIUM_FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -77,7 +77,7 @@ def open_browser(
             root = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"),
-                args=[*_CHROMIUM_FLAGS, *camera, *root, *flags],
+                args=[*CHROMIUM_FLAGS, *camera, *root, *flags],
             )
             browsers.callback(browser.close)
             return browser
