@@ -1,0 +1,61 @@
+"""``python -m emotion_detector``: runs the detector service until SIGTERM."""
+
+import asyncio
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
+from emotion_serving import GrpcServer, load_settings, run_until_signal
+from emotion_serving.logs import configure_logs
+
+from emotion_detector.detector import FaceDetector
+from emotion_detector.network import ModelError, Network
+from emotion_detector.picture import Limits
+from emotion_detector.service import FaceDetectorServicer
+from emotion_detector.settings import DetectorSettings
+
+_PROGRAM = "emotion_detector"
+_SERVICE = detector_pb2.DESCRIPTOR.services_by_name["FaceDetectorService"].full_name
+
+_log = logging.getLogger(_PROGRAM)
+
+
+async def serve(settings: DetectorSettings, network: Network) -> None:
+    """Serves until SIGTERM or SIGINT, then drains.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    detector = FaceDetector(network, Limits(settings.max_image_bytes, settings.max_image_pixels))
+    with ThreadPoolExecutor(settings.workers, thread_name_prefix="detect") as pool:
+        servicer = FaceDetectorServicer(detector, pool, settings.max_batch)
+        server = GrpcServer(settings, [_SERVICE])
+        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(servicer, server.server)
+        port = await server.start()
+        await server.set_serving(True)
+        _log.info("serving", extra={"port": port, "workers": settings.workers})
+        await run_until_signal(server.drain)
+
+
+def main() -> None:
+    """Exits with 2 for a bad setting or model, with 1 for a port that can not be opened."""
+    settings = load_settings(DetectorSettings, prog=_PROGRAM)
+    configure_logs(_PROGRAM, settings.log_level)
+    _log.info("settings", extra=settings.model_dump(mode="json"))
+    cv2.setNumThreads(1)  # parallel over pictures, not inside one
+    try:
+        network = Network(settings.model, settings.detection_size)  # runs it once: warm
+    except ModelError as error:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(2)
+    try:
+        asyncio.run(serve(settings, network))
+    except OSError as error:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The gRPC servicer: fans batches out over threads and answers in order."""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
+from emotion_serving import InvalidArgument
+
+from emotion_detector.detector import Analysis, FaceDetector
+from emotion_detector.picture import Fault, PictureError
+
+_log = logging.getLogger(__name__)
+
+_DEFAULT_MAX_FACES = 20
+_DEFAULT_MIN_SCORE = 0.5
+_LOWEST_MIN_SCORE = 0.05  # below it, nearly every cell of the network is a candidate
+
+_CODES = {
+    Fault.EMPTY: detector_pb2.IMAGE_ERROR_CODE_EMPTY,
+    Fault.TOO_MANY_BYTES: detector_pb2.IMAGE_ERROR_CODE_TOO_MANY_BYTES,
+    Fault.TOO_MANY_PIXELS: detector_pb2.IMAGE_ERROR_CODE_TOO_MANY_PIXELS,
+    Fault.UNSUPPORTED_FORMAT: detector_pb2.IMAGE_ERROR_CODE_UNSUPPORTED_FORMAT,
+    Fault.CORRUPT: detector_pb2.IMAGE_ERROR_CODE_CORRUPT,
+}
+
+
+class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
+    """Answers ``Detect``.
+
+    Args:
+        detector: analyses one picture; called from the threads of ``pool``.
+        pool: as many threads as pictures are to be analysed at once.
+        max_batch: most pictures of a request.
+    """
+
+    def __init__(self, detector: FaceDetector, pool: ThreadPoolExecutor, max_batch: int) -> None:
+        self._detector = detector
+        self._pool = pool
+        self._max_batch = max_batch
+
+    async def Detect(  # noqa: N802
+        self, request: detector_pb2.DetectRequest, context: grpc.aio.ServicerContext
+    ) -> detector_pb2.DetectResponse:
+        """Analyses the pictures of a batch, each on its own.
+
+        Raises:
+            InvalidArgument: the batch is empty or too large.
+        """
+        del context
+        if not 1 <= len(request.images) <= self._max_batch:
+            raise InvalidArgument(
+                f"request has {len(request.images)} images; 1 to {self._max_batch} are expected"
+            )
+        loop = asyncio.get_running_loop()
+        detections = await asyncio.gather(
+            *(loop.run_in_executor(self._pool, self.detect, image) for image in request.images)
+        )
+        return detector_pb2.DetectResponse(detections=detections)
+
+    def detect(self, image: detector_pb2.Image) -> detector_pb2.Detection:
+        """Analyses one picture; whatever goes wrong becomes the error of this picture."""
+        try:
+            analysis = self._detector.analyse(
+                image.data,
+                min_score=max(image.min_score or _DEFAULT_MIN_SCORE, _LOWEST_MIN_SCORE),
+                max_faces=image.max_faces or _DEFAULT_MAX_FACES,
+            )
+        except PictureError as error:
+            return _failed(_CODES[error.fault], str(error))
+        except Exception:
+            _log.exception("picture not analysed", extra={"image_bytes": len(image.data)})
+            return _failed(
+                detector_pb2.IMAGE_ERROR_CODE_INTERNAL,
+                "internal error; the detector's log tells more",
+            )
+        return _found(analysis)
+
+
+def _failed(code: "detector_pb2.ImageErrorCode.ValueType", message: str) -> detector_pb2.Detection:
+    return detector_pb2.Detection(error=detector_pb2.ImageError(code=code, message=message))
+
+
+def _found(analysis: Analysis) -> detector_pb2.Detection:
+    faces = analysis.faces
+    return detector_pb2.Detection(
+        faces=detector_pb2.DetectedFaces(
+            image_width=analysis.width,
+            image_height=analysis.height,
+            faces=[
+                detector_pb2.DetectedFace(
+                    x=x, y=y, width=width, height=height, landmarks=landmarks, score=score
+                )
+                for (x, y, width, height), landmarks, score in zip(
+                    faces.boxes.tolist(),
+                    faces.landmarks.reshape(-1, 10).tolist(),
+                    faces.scores.tolist(),
+                    strict=True,
+                )
+            ],
+            chips=analysis.chips.tobytes(),
+        ),
+        decode_us=round(analysis.decode_seconds * 1e6),
+        detect_us=round(analysis.detect_seconds * 1e6),
+    )

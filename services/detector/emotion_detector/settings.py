@@ -1,0 +1,42 @@
+"""Settings of the detector service."""
+
+import os
+from pathlib import Path
+
+from emotion_serving import ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+_MIB = 1024 * 1024
+
+PACKAGED_MODEL = Path(__file__).parent / "models" / "face_detector_gray.onnx"
+
+
+class DetectorSettings(ServiceSettings):
+    """Settings of the detector: each a flag and an environment variable."""
+
+    model_config = SettingsConfigDict(env_prefix="EMOTION_DETECTOR_")
+
+    port: int = Field(50061, ge=0, le=65535, description="gRPC port; 0 takes a free one")
+    max_message_bytes: int = Field(
+        64 * _MIB, ge=65536, description="largest message taken or sent: a whole batch"
+    )
+    model: Path = Field(
+        PACKAGED_MODEL, description="ONNX file with YuNet's outputs, 1 or 3 channels"
+    )
+    threads: int = Field(
+        0, ge=0, le=256, description="pictures analysed at once; 0 for one a usable CPU core"
+    )
+    detection_size: int = Field(
+        320, ge=64, le=2048, description="longer side in pixels at which faces are looked for"
+    )
+    max_image_bytes: int = Field(4 * _MIB, ge=1024, description="largest picture file taken")
+    max_image_pixels: int = Field(
+        40_000_000, ge=4096, le=400_000_000, description="most pixels of a picture taken"
+    )
+    max_batch: int = Field(64, ge=1, le=64, description="most pictures of a request")
+
+    @property
+    def workers(self) -> int:
+        """Number of worker threads: ``threads``, or the number of usable CPU cores."""
+        return self.threads or len(os.sched_getaffinity(0))

@@ -1,0 +1,134 @@
+"""A picture file becomes upright luma, or is refused with a reason."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from emotion_detector.picture import Fault, Limits, PictureError, decode
+from PIL import Image
+from unit.detector import pictures
+
+LIMITS = Limits()
+
+
+def flavours() -> dict[str, bytes]:
+    image = pictures.astronaut()
+    picture = Image.fromarray(image)
+    other = picture.rotate(90)
+    gray16 = pictures.luma(image).astype(np.uint16) * 257
+    rgba = np.dstack([image, np.full(image.shape[:2], 128, np.uint8)])
+    animated: dict[str, Any] = {"save_all": True, "append_images": [other]}
+    return {
+        "JPEG": pictures.file(picture),
+        "JPEG 4:4:4": pictures.file(picture, subsampling=0),
+        "JPEG progressive": pictures.file(picture, progressive=True),
+        "JPEG gray": pictures.file(picture.convert("L")),
+        "JPEG CMYK": pictures.file(picture.convert("CMYK")),
+        "PNG": pictures.file(picture, "PNG"),
+        "PNG 16 bit gray": cv2.imencode(".png", gray16)[1].tobytes(),
+        "PNG alpha": pictures.file(Image.fromarray(rgba), "PNG"),
+        "PNG gray alpha": pictures.file(picture.convert("LA"), "PNG"),
+        "PNG palette": pictures.file(picture.quantize(64), "PNG"),
+        "PNG animated": pictures.file(picture, "PNG", **animated),
+        "WebP": pictures.file(picture, "WebP"),
+        "WebP lossless": pictures.file(picture, "WebP", lossless=True),
+        "WebP alpha": pictures.file(Image.fromarray(rgba), "WebP"),
+        "WebP animated": pictures.file(picture, "WebP", **animated),
+    }
+
+
+FLAVOURS = flavours()
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+def test_every_flavour_decodes_to_the_luma_of_its_first_picture(name: str) -> None:
+    picture = decode(FLAVOURS[name], LIMITS)
+    expected = pictures.luma(pictures.astronaut())
+    assert (picture.width, picture.height) == (512, 384)
+    assert picture.luma.dtype == np.uint8
+    assert picture.luma.shape == (384, 512)
+    assert np.abs(picture.luma.astype(int) - expected).mean() < 8
+
+
+@pytest.mark.parametrize("name", FLAVOURS)
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.97])
+def test_a_file_that_was_cut_short_is_refused(name: str, part: float) -> None:
+    data = FLAVOURS[name]
+    with pytest.raises(PictureError) as caught:
+        decode(data[: int(len(data) * part)], LIMITS)
+    assert caught.value.fault is Fault.CORRUPT
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
+    shown = pictures.astronaut()[:300, 100:340]
+    data = pictures.file(
+        pictures.stored_for(shown, orientation), kind, exif=pictures.exif(orientation)
+    )
+    picture = decode(data, LIMITS)
+    assert (picture.width, picture.height) == (240, 300)
+    assert np.abs(picture.luma.astype(int) - pictures.luma(shown)).mean() < 8
+
+
+def test_a_large_jpeg_is_decoded_smaller_but_states_its_full_size() -> None:
+    image = cv2.resize(pictures.astronaut(), (2561, 1921))
+    picture = decode(pictures.file(image), LIMITS)
+    assert (picture.width, picture.height) == (2561, 1921)
+    assert picture.luma.shape == (961, 1281)
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "fault", "message"),
+    [
+        (b"", LIMITS, Fault.EMPTY, "no bytes"),
+        (b"\xff\xd8\xff" * 1000, Limits(max_bytes=2999), Fault.TOO_MANY_BYTES, "3,000 bytes"),
+        (b"no picture", LIMITS, Fault.UNSUPPORTED_FORMAT, "send a JPEG, PNG or WebP"),
+        (
+            pictures.png_stating(12_000, 10_000),
+            LIMITS,
+            Fault.TOO_MANY_PIXELS,
+            r"120,000,000 pixels \(12000x10000\); at most 40,000,000",
+        ),
+        (
+            pictures.jpeg_stating(pictures.file(Image.new("RGB", (8, 8))), 65_000, 65_000),
+            LIMITS,
+            Fault.TOO_MANY_PIXELS,
+            "65000x65000",
+        ),
+        (pictures.webp_stating(16_000, 16_000), LIMITS, Fault.TOO_MANY_PIXELS, "16000x16000"),
+        (pictures.png_stating(100, 100), LIMITS, Fault.CORRUPT, "damaged"),
+        (pictures.webp_stating(100, 100), LIMITS, Fault.CORRUPT, "damaged"),
+        (
+            pictures.jpeg_stating(pictures.file(Image.new("RGB", (64, 64))), 64, 128),
+            LIMITS,
+            Fault.CORRUPT,
+            "damaged",
+        ),
+    ],
+    ids=[
+        "empty",
+        "bytes",
+        "format",
+        "PNG pixels",
+        "JPEG pixels",
+        "WebP pixels",
+        "PNG short of pixels",
+        "WebP short of pixels",
+        "JPEG short of pixels",
+    ],
+)
+def test_what_can_not_be_decoded_is_refused_with_a_reason(
+    data: bytes, limits: Limits, fault: Fault, message: str
+) -> None:
+    with pytest.raises(PictureError, match=message) as caught:
+        decode(data, limits)
+    assert caught.value.fault is fault
+
+
+def test_limits_are_inclusive() -> None:
+    data = pictures.file(pictures.astronaut())
+    assert decode(data, Limits(max_bytes=len(data), max_pixels=512 * 384)).width == 512
+    with pytest.raises(PictureError):
+        decode(data, Limits(max_bytes=len(data), max_pixels=512 * 384 - 1))

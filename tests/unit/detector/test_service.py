@@ -1,0 +1,105 @@
+"""The servicer answers each picture of a batch on its own, in order."""
+
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
+from emotion_detector.detector import Analysis, FaceDetector
+from emotion_detector.network import Network
+from emotion_detector.picture import Limits
+from emotion_detector.service import FaceDetectorServicer
+from emotion_detector.settings import PACKAGED_MODEL, DetectorSettings
+from emotion_serving import GrpcServer
+from unit.detector import pictures
+
+FAULTY = b"faulty"
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
+
+Stub = detector_pb2_grpc.FaceDetectorServiceStub
+
+
+class DetectorWithAFault(FaceDetector):
+    """Breaks down at one picture and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(Network(PACKAGED_MODEL, 320), Limits())
+        self.asked: list[tuple[float, int]] = []
+
+    def analyse(self, data: bytes, min_score: float, max_faces: int) -> Analysis:
+        if data == FAULTY:
+            raise ZeroDivisionError("for the test")
+        self.asked.append((min_score, max_faces))
+        return super().analyse(data, min_score, max_faces)
+
+
+@pytest.fixture(scope="module")
+def detector() -> DetectorWithAFault:
+    return DetectorWithAFault()
+
+
+@pytest.fixture
+async def stub(detector: DetectorWithAFault) -> AsyncIterator[Stub]:
+    with ThreadPoolExecutor(2) as pool:
+        server = GrpcServer(DetectorSettings(port=0), [])
+        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(
+            FaceDetectorServicer(detector, pool, max_batch=4), server.server
+        )
+        port = await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Stub(channel)
+        await server.server.stop(None)
+
+
+def request(*files: bytes, **options: float) -> detector_pb2.DetectRequest:
+    return detector_pb2.DetectRequest(
+        images=[detector_pb2.Image(data=data, **options) for data in files]
+    )
+
+
+async def test_an_unexpected_fault_is_the_error_of_its_picture_alone(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = pictures.file(pictures.astronaut())
+    with caplog.at_level(logging.ERROR):
+        response = await stub.Detect(request(good, FAULTY, good))
+    assert [len(d.faces.faces) for d in response.detections] == [1, 0, 1]
+    error = response.detections[1].error
+    assert error.code == detector_pb2.IMAGE_ERROR_CODE_INTERNAL
+    assert "for the test" not in error.message
+    assert "for the test" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("min_score", "max_faces", "expected"),
+    [(0, 0, (0.5, 20)), (0.75, 3, (0.75, 3)), (0.001, 1, (0.05, 1)), (-1, 1, (0.05, 1))],
+)
+async def test_zero_means_the_documented_default(
+    stub: Stub,
+    detector: DetectorWithAFault,
+    min_score: float,
+    max_faces: int,
+    expected: tuple[float, int],
+) -> None:
+    data = pictures.file(pictures.astronaut()[:8, :8])
+    detector.asked.clear()
+    await stub.Detect(request(data, min_score=min_score, max_faces=max_faces))
+    assert detector.asked == [expected]
+
+
+@pytest.mark.parametrize("min_score", [1.5, float("nan")])
+async def test_a_score_that_no_face_can_have_finds_none(stub: Stub, min_score: float) -> None:
+    data = pictures.file(pictures.astronaut())
+    response = await stub.Detect(request(data, min_score=min_score))
+    assert response.detections[0].HasField("faces")
+    assert len(response.detections[0].faces.faces) == 0
+
+
+@pytest.mark.parametrize("count", [0, 5])
+async def test_a_batch_out_of_range_is_refused(stub: Stub, count: int) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Detect(request(*[b"x"] * count))
+    assert caught.value.code() is INVALID
+    assert caught.value.details() == f"request has {count} images; 1 to 4 are expected"
