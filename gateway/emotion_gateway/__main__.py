@@ -10,7 +10,7 @@ from emotion_serving.logs import configure_logs
 from emotion_gateway.backends import ClassifierBackend, DetectorBackend, open_channel
 from emotion_gateway.dispatcher import Dispatcher
 from emotion_gateway.grpc_front import SERVICE, add_emotion_service
-from emotion_gateway.settings import GatewaySettings
+from emotion_gateway.settings import MESSAGE_ROOM, GatewaySettings
 from emotion_gateway.streams import Limits, Streams
 from emotion_gateway.websocket_front import WebSocketFront
 
@@ -30,7 +30,7 @@ async def serve(settings: GatewaySettings) -> None:
         ClassifierBackend(classifier, settings.classifier_deadline_seconds, settings.model),
         concurrency=settings.detector_concurrency,
         max_batch=settings.max_batch,
-        max_batch_bytes=settings.max_message_bytes - settings.max_image_bytes - 65536,
+        max_batch_bytes=settings.max_message_bytes - settings.max_image_bytes - MESSAGE_ROOM,
     )
     streams = Streams(
         dispatcher,

@@ -56,4 +56,5 @@ class Source(Protocol):
         """The newest picture, or None if there is nothing to do."""
 
     def complete(self, job: Job, outcome: Analysis | Failure, now_us: int) -> None:
-        """Tells what came of the job that was taken last."""
+        """Tells what came of the job that was taken last; should an analysis make it raise, it
+        is called again with a failure."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 
 import grpc
@@ -75,17 +76,17 @@ class DetectorBackend:
             Unavailable: the detector is away, too slow, or answered nonsense.
         """
         try:
-            response: detector_pb2.DetectResponse = await self._stub.Detect(
+            response: detector_pb2.DetectResponse | None = await self._stub.Detect(
                 detector_pb2.DetectRequest(images=images), timeout=self._deadline
             )
-            _check(response, len(images))
+            detections = _detections(response, len(images))
         except (grpc.aio.AioRpcError, ValueError) as error:
             self._outage.away(error)
             raise Unavailable(
                 "the face detector is away or too slow; send the next frame as usual"
             ) from error
         self._outage.back()
-        return response.detections
+        return detections
 
 
 class ClassifierBackend:
@@ -132,17 +133,35 @@ class ClassifierBackend:
         return probabilities
 
 
-def _check(response: detector_pb2.DetectResponse, images: int) -> None:
+def _detections(
+    response: detector_pb2.DetectResponse | None, images: int
+) -> Sequence[detector_pb2.Detection]:
+    """Takes the detections out of a response and checks what all code behind relies on."""
+    if response is None:  # so grpcio tells that it could not parse the answer
+        raise ValueError("the detector's answer is not a DetectResponse")
     if len(response.detections) != images:
         raise ValueError(f"{len(response.detections)} detections for {images} images")
     for detection in response.detections:
+        if detection.WhichOneof("outcome") is None:
+            raise ValueError("a detection has neither faces nor an error")
         faces = detection.faces
         if len(faces.chips) != CHIP_BYTES * len(faces.faces):
             raise ValueError(f"{len(faces.chips)} bytes of chips for {len(faces.faces)} faces")
+        for face in faces.faces:
+            numbers = (face.x, face.y, face.width, face.height, face.score)
+            if not all(math.isfinite(n) and -0.01 <= n <= 1.01 for n in numbers):
+                raise ValueError(f"a face has x, y, width, height, score {numbers}")
+            if face.width < 0 or face.height < 0 or len(face.landmarks) not in (0, 10):
+                raise ValueError("a face has a negative size or not five landmarks")
+    return response.detections
 
 
-def _probabilities(response: serving_pb2.PredictResponse, faces: int) -> npt.NDArray[np.float32]:
+def _probabilities(
+    response: serving_pb2.PredictResponse | None, faces: int
+) -> npt.NDArray[np.float32]:
     """Reads [faces, 8] from the response's only output, in either encoding of a tensor."""
+    if response is None:  # so grpcio tells that it could not parse the answer
+        raise ValueError("the classifier's answer is not a PredictResponse")
     if len(response.outputs) != 1:
         raise ValueError(f"the classifier has outputs {sorted(response.outputs)}; expected one")
     tensor = next(iter(response.outputs.values()))
@@ -153,6 +172,8 @@ def _probabilities(response: serving_pb2.PredictResponse, faces: int) -> npt.NDA
         values = np.frombuffer(tensor.tensor_content, np.dtype("<f4"))
     else:
         values = np.fromiter(tensor.float_val, np.float32, len(tensor.float_val))
-    if values.size != faces * CLASSES or not np.isfinite(values).all():
-        raise ValueError("the classifier answered too few numbers or not numbers")
+    if values.size != faces * CLASSES:
+        raise ValueError(f"the classifier answered {values.size} scores for {faces} faces")
+    if not ((values > -1e-3) & (values < 1 + 1e-3)).all():  # false for NaN, too
+        raise ValueError("the classifier answered scores that are not between 0 and 1")
     return values.reshape(faces, CLASSES)

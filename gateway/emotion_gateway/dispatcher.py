@@ -77,10 +77,13 @@ class Dispatcher:
 
     def offer(self, source: Source) -> None:
         """Queues a source that may have a picture; does nothing if it is queued or in work."""
+        self._enqueue(source)
+        self._start_batches()
+
+    def _enqueue(self, source: Source) -> None:
         if not source.queued:
             source.queued = True
             self._queue.append(source)
-            self._start_batches()
 
     def _start_batches(self) -> None:
         while self._free and (batch := self._next_batch()):
@@ -94,7 +97,7 @@ class Dispatcher:
         limit = min(self._max_batch, -(-len(self._queue) // self._free))
         batch: _Batch = []
         size = 0
-        while self._queue and len(batch) < limit and size < self._max_batch_bytes:
+        while self._queue and len(batch) < limit and (not batch or size < self._max_batch_bytes):
             source = self._queue.popleft()
             job = source.take()
             if job is None:
@@ -128,8 +131,14 @@ class Dispatcher:
         now = self._clock()
         for (source, job), outcome in zip(batch, outcomes, strict=True):
             source.queued = False
-            source.complete(job, outcome, now)
-            self.offer(source)
+            try:
+                source.complete(job, outcome, now)
+            except Exception:
+                _log.exception("reply failed")
+                source.complete(job, _OUR_FAULT, now)
+            self._enqueue(source)
+        # Only now, so that what these sessions have waiting goes on as one batch.
+        self._start_batches()
 
     async def _detect(self, batch: _Batch) -> Sequence[detector_pb2.Detection]:
         return await self._detector.detect(

@@ -13,12 +13,12 @@ SERVICE = emotion_pb2.DESCRIPTOR.services_by_name["EmotionService"].full_name
 def add_emotion_service(server: grpc.aio.Server, streams: Streams) -> None:
     """Registers ``emotion.v1.EmotionService`` on a server.
 
-    Stream requests stay bytes until the session parses them, so that one that is not a
-    message costs one error reply and not the stream, on every front alike.
+    Requests stay bytes until the data plane parses them, so that one that is not a message
+    gets the same error on every front: one error reply in a stream, a status else.
     """
 
     async def recognize(
-        request: emotion_pb2.RecognizeRequest,
+        request: bytes,
         context: grpc.aio.ServicerContext,  # noqa: ARG001
     ) -> emotion_pb2.RecognizeResponse:
         return await streams.recognize(request)
@@ -31,7 +31,7 @@ def add_emotion_service(server: grpc.aio.Server, streams: Streams) -> None:
     handlers = {
         "Recognize": grpc.unary_unary_rpc_method_handler(
             recognize,
-            emotion_pb2.RecognizeRequest.FromString,
+            None,
             emotion_pb2.RecognizeResponse.SerializeToString,
         ),
         "StreamRecognize": grpc.stream_stream_rpc_method_handler(

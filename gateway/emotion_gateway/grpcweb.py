@@ -8,6 +8,7 @@ byte (0x80 for headers and trailers), a big-endian 32-bit length, and the payloa
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -47,7 +48,7 @@ class ServerConnection:
     """The server's side of one call.
 
     Args:
-        max_message_bytes: largest request; the buffer never grows beyond it.
+        max_message_bytes: largest request; no more than it and one message are ever kept.
     """
 
     def __init__(self, max_message_bytes: int) -> None:
@@ -56,8 +57,14 @@ class ServerConnection:
         self._headers_seen = False
         self._closed = False
 
-    def receive(self, message: bytes | str) -> list[Event]:
-        """Takes one WebSocket message.
+    @property
+    def buffered(self) -> int:
+        """Bytes of a request whose end has not come yet."""
+        return len(self._buffer)
+
+    def receive(self, message: bytes | str) -> Iterator[Event]:
+        """Takes one WebSocket message and gives its events one by one, so that a message full
+        of tiny requests is never held as many objects. Use them up before the next message.
 
         Raises:
             ProtocolError: it is not what the format asks for; the connection is then useless.
@@ -68,36 +75,34 @@ class ServerConnection:
             raise ProtocolError("a message came after the half-close")
         if not self._headers_seen:
             self._headers_seen = True
-            return [Headers(_parse_header_block(message))]
-        if message == b"\x01":
+            yield Headers(_parse_header_block(message))
+        elif message == b"\x01":
             if self._buffer:
                 raise ProtocolError("the half-close came in the middle of a request")
             self._closed = True
-            return [HalfClose()]
-        if message[:1] != b"\x00":
+            yield HalfClose()
+        elif message[:1] == b"\x00":
+            self._buffer += memoryview(message)[1:]
+            yield from self._requests()
+        else:
             raise ProtocolError("a message must begin with byte 0 (requests) or be byte 1 alone")
-        return self._frames(memoryview(message)[1:])
 
-    def _frames(self, data: memoryview) -> list[Event]:
-        if self._buffer:
-            self._buffer += data
-            data = memoryview(bytes(self._buffer))
-            self._buffer.clear()
-        events: list[Event] = []
-        while len(data) >= _FRAME.size:
-            flag, length = _FRAME.unpack_from(data)
+    def _requests(self) -> Iterator[Message]:
+        """Takes whole requests off the buffer; cutting a bytearray's head copies nothing."""
+        while len(self._buffer) >= _FRAME.size:
+            flag, length = _FRAME.unpack_from(self._buffer)
             if flag != _DATA:
                 raise ProtocolError(f"a request frame has flag {flag:#04x}; expected 0x00")
             if length > self._max:
                 raise ProtocolError(
                     f"a request has {length:,} bytes; at most {self._max:,} are taken"
                 )
-            if len(data) < _FRAME.size + length:
-                break
-            events.append(Message(bytes(data[_FRAME.size : _FRAME.size + length])))
-            data = data[_FRAME.size + length :]
-        self._buffer += data
-        return events
+            end = _FRAME.size + length
+            if len(self._buffer) < end:
+                return
+            data = bytes(memoryview(self._buffer)[_FRAME.size : end])
+            del self._buffer[:end]
+            yield Message(data)
 
 
 def _parse_header_block(block: bytes) -> dict[str, str]:

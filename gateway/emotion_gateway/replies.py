@@ -6,7 +6,7 @@ from emotion.v1 import emotion_pb2
 
 from emotion_gateway.analysis import Analysis, Job
 from emotion_gateway.options import Options
-from emotion_gateway.tracking import Seen, Track, Tracker
+from emotion_gateway.tracking import MAX_TRACKS, Seen, Track, Tracker
 
 
 def recognition(
@@ -85,20 +85,30 @@ def tracker_from(state: emotion_pb2.TrackingState) -> Tracker:
     """The tracker that ``tracking_state`` described.
 
     Raises:
-        ValueError: it has more than 100 tracks or numbers that no tracker can have reached.
+        ValueError: it has more tracks or other numbers than a tracker can have reached.
     """
-    if len(state.tracks) > 100:
-        raise ValueError(f"tracking_state has {len(state.tracks)} tracks; at most 100 are taken")
+    if len(state.tracks) > MAX_TRACKS:
+        raise ValueError(
+            f"tracking_state has {len(state.tracks)} tracks; at most {MAX_TRACKS} are taken"
+        )
+    changed = ValueError("tracking_state was changed: send it back as it was received")
+    # Far from where counting on would leave the 64 bits.
+    if state.next_track_id >= 2**63:
+        raise changed
     tracks = []
     for track in state.tracks:
         box = (track.box.x, track.box.y, track.box.width, track.box.height)
         scores = _score_list(track.scores) if track.HasField("scores") else None
         numbers = (*box, track.velocity.x, track.velocity.y, *(scores or ()))
         if not all(math.isfinite(n) and -10 <= n <= 10 for n in numbers) or min(box[2:]) < 0:
-            raise ValueError("tracking_state was changed: send it back as it was received")
+            raise changed
+        if not 1 <= track.track_id < state.next_track_id:
+            raise changed
         tracks.append(
             Track(track.track_id, box, track.seen_at_us, track.velocity.x, track.velocity.y, scores)
         )
+    if len({track.track_id for track in tracks}) != len(tracks):
+        raise changed
     return Tracker(tracks, state.next_track_id)
 
 

@@ -72,8 +72,8 @@ class Session:
                 self._refuse(owed, emotion_pb2.FRAME_ERROR_CODE_INVALID_OPTIONS, str(error))
                 self._last_frame_id = max(self._last_frame_id, frame.frame_id)
                 return
-            if not request.HasField("frame"):
-                return
+        if not request.HasField("frame"):
+            return
         if frame.frame_id <= self._last_frame_id:
             self._refuse(
                 owed,
@@ -107,21 +107,21 @@ class Session:
         owed = self._working
         assert owed is not None
         assert owed.job is job
-        self._working = owed.job = None
         if isinstance(outcome, Failure):
             self._answer(
                 owed, error=emotion_pb2.FrameError(code=outcome.code, message=outcome.message)
             )
-            return
-        # A clock of the client that runs backwards must not undo what was learned.
-        self._last_time_us = max(self._last_time_us, owed.capture_time_us or job.arrived_us)
-        self._answer(
-            owed,
-            recognition=replies.recognition(
-                outcome, owed.options, self._tracker, self._last_time_us
-            ),
-            timings=replies.timings(job, outcome, now_us),
-        )
+        else:
+            # A clock of the client that runs backwards must not undo what was learned.
+            self._last_time_us = max(self._last_time_us, owed.capture_time_us or job.arrived_us)
+            self._answer(
+                owed,
+                recognition=replies.recognition(
+                    outcome, owed.options, self._tracker, self._last_time_us
+                ),
+                timings=replies.timings(job, outcome, now_us),
+            )
+        self._working = owed.job = None
 
     def abandon(self) -> None:
         """Forgets the frame that waits: nobody will read its reply."""

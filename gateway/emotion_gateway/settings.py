@@ -4,8 +4,11 @@ import os
 import re
 
 from emotion_serving import ServiceSettings
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
+
+MESSAGE_ROOM = 64 * 1024
+"""Bytes of a message besides its pictures."""
 
 
 def _cores() -> int:
@@ -50,6 +53,14 @@ class GatewaySettings(ServiceSettings):
         r"https?://(localhost|127\.0\.0\.1)(:\d+)?",
         description="regular expression for origins of pages on other hosts that may connect",
     )
+
+    @field_validator("max_image_bytes")
+    @classmethod
+    def _fits_a_message(cls, value: int, info: ValidationInfo) -> int:
+        most = info.data.get("max_message_bytes", value + MESSAGE_ROOM) - MESSAGE_ROOM
+        if value > most:
+            raise ValueError(f"expected at most {most}, {MESSAGE_ROOM} less than max_message_bytes")
+        return value
 
     @field_validator("allowed_origins")
     @classmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from emotion.v1 import emotion_pb2
 from emotion_serving import InvalidArgument, ResourceExhausted, ServiceError, Unavailable
+from google.protobuf.message import DecodeError
 
 from emotion_gateway import replies
 from emotion_gateway.analysis import Analysis, Failure, Job
@@ -95,10 +96,8 @@ class Streams:
                 raise Unavailable("the gateway is stopping; connect again")
             reader.result()
 
-    async def recognize(
-        self, request: emotion_pb2.RecognizeRequest
-    ) -> emotion_pb2.RecognizeResponse:
-        """Serves one ``Recognize``.
+    async def recognize(self, data: bytes) -> emotion_pb2.RecognizeResponse:
+        """Serves one ``Recognize``, given its serialized ``RecognizeRequest``.
 
         Raises:
             InvalidArgument: the request or its picture is wrong; says how.
@@ -107,6 +106,12 @@ class Streams:
         """
         arrived_us = now_us()
         with self._admission():
+            try:
+                request = emotion_pb2.RecognizeRequest.FromString(data)
+            except DecodeError:
+                raise InvalidArgument(
+                    f"a message of {len(data):,} bytes is not a RecognizeRequest"
+                ) from None
             try:
                 options = parse_options(request.options)
                 tracker = (
@@ -139,6 +144,8 @@ class Streams:
             stream.session.receive(data, now_us())
             stream.wake.set()
             self._dispatcher.offer(stream)
+            # Many small messages may already be here; the other clients get their turn.
+            await asyncio.sleep(0)
 
     async def _write_replies(self, stream: "_Stream", write: Write) -> None:
         for reply in stream.session.pop_replies():

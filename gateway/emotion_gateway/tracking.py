@@ -14,6 +14,9 @@ Box = tuple[float, float, float, float]
 FORGET_AFTER_US = 1_500_000
 """A face unseen for this long is gone; seen again, it is a new track."""
 
+MAX_TRACKS = 100
+"""Faces followed at once, as many as a picture may give; those unseen for longest go first."""
+
 _MAX_SPEED = 3.0
 _VELOCITY_SHARE = 0.5
 
@@ -94,7 +97,12 @@ class Tracker:
             if i not in joined and j not in track_of_box:
                 joined.add(i)
                 track_of_box[j] = self.tracks[i]
-        return [self._see(track_of_box.get(j), box, time_us) for j, box in enumerate(boxes)]
+        seen = [self._see(track_of_box.get(j), box, time_us) for j, box in enumerate(boxes)]
+        if len(self.tracks) > MAX_TRACKS:
+            current = {s.track.track_id for s in seen}
+            self.tracks.sort(key=lambda t: (t.track_id in current, t.seen_at_us))
+            del self.tracks[:-MAX_TRACKS]
+        return seen
 
     def _see(self, track: Track | None, box: Box, time_us: int) -> Seen:
         if track is None:

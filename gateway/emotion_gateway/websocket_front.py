@@ -4,13 +4,12 @@ import asyncio
 import http
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from urllib.parse import urlsplit
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 
 from emotion.v1 import emotion_pb2
 from emotion_serving import InvalidArgument, ServiceError
 from emotion_serving.errors import status_of
-from google.protobuf.message import DecodeError
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -25,6 +24,8 @@ _log = logging.getLogger(__name__)
 SUBPROTOCOL = Subprotocol("grpc-websockets")
 GOING_AWAY = 1001
 _HEADER_SECONDS = 10
+_REQUEST_SECONDS = 30
+_CLOSE_SECONDS = 5
 
 
 class WebSocketFront:
@@ -42,6 +43,7 @@ class WebSocketFront:
         self._max_message_bytes = max_message_bytes
         self._allowed_origins = re.compile(allowed_origins)
         self._server: Server | None = None
+        self._connections: set[ServerConnection] = set()
         self._methods: dict[str, Callable[[ServerConnection, _Call], Awaitable[None]]] = {
             f"/{SERVICE}/StreamRecognize": self._stream_recognize,
             f"/{SERVICE}/Recognize": self._recognize,
@@ -66,61 +68,87 @@ class WebSocketFront:
             compression=None,  # pictures do not get smaller
             ping_interval=20,
             ping_timeout=20,
-            close_timeout=5,
+            close_timeout=_CLOSE_SECONDS,
             server_header=None,
         )
         return int(next(iter(self._server.sockets)).getsockname()[1])
 
     async def stop(self) -> None:
-        """Closes what is still open with 1001, so that clients connect elsewhere."""
-        if self._server is not None:
-            self._server.close(code=GOING_AWAY, reason="the gateway is stopping")
-            await self._server.wait_closed()
+        """Closes what is still open with 1001, so that clients connect elsewhere; cuts off who
+        does not take it in time."""
+        if self._server is None:
+            return
+        self._server.close(code=GOING_AWAY, reason="the gateway is stopping")
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._server.wait_closed()
+        except TimeoutError:
+            for connection in self._connections:
+                connection.transport.abort()
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuses unknown paths and other people's pages (WebSocket is outside CORS)."""
-        if urlsplit(request.path).path not in self._methods:
+        if _path(request) not in self._methods:
             return connection.respond(
                 http.HTTPStatus.NOT_FOUND, f"no such method; expected one of {[*self._methods]}\n"
             )
-        origin = request.headers.get("Origin")
-        if origin is not None and not self._is_allowed(origin, request.headers.get("Host", "")):
-            return connection.respond(
-                http.HTTPStatus.FORBIDDEN,
-                f"pages of {origin} may not connect; see the gateway's --allowed-origins\n",
-            )
+        hosts = request.headers.get_all("Host")
+        for origin in request.headers.get_all("Origin"):
+            if not self._is_allowed(origin, hosts):
+                return connection.respond(
+                    http.HTTPStatus.FORBIDDEN,
+                    f"pages of {origin} may not connect; see the gateway's --allowed-origins\n",
+                )
         return None
 
-    def _is_allowed(self, origin: str, host: str) -> bool:
-        same_host = urlsplit(origin).netloc.lower() == host.lower() != ""
+    def _is_allowed(self, origin: str, hosts: list[str]) -> bool:
+        _, scheme_ends, origin_host = origin.lower().partition("://")
+        same_host = scheme_ends != "" and [origin_host] == [host.lower() for host in hosts]
         return same_host or self._allowed_origins.fullmatch(origin) is not None
 
     async def _handle(self, connection: ServerConnection) -> None:
+        self._connections.add(connection)
+        try:
+            await self._end(connection, *await self._serve(connection))
+        except ConnectionClosed:
+            pass
+        except TimeoutError:
+            connection.transport.abort()
+        finally:
+            self._connections.discard(connection)
+
+    async def _serve(self, connection: ServerConnection) -> tuple[int, str]:
+        """Serves the call and returns its gRPC status code and message."""
         assert connection.request is not None
-        method = self._methods[urlsplit(connection.request.path).path]
-        status = 0, ""
+        method = self._methods[_path(connection.request)]
         try:
             call = _Call(connection, self._max_message_bytes)
             await call.begin()
             await method(connection, call)
         except grpcweb.ProtocolError as error:
-            status = InvalidArgument.code.value[0], str(error)
+            return InvalidArgument.code.value[0], str(error)
         except ConnectionClosed:
-            return
+            raise
         except Exception as error:
             code, message = status_of(error)
-            status = code.value[0], message
             if isinstance(error, ServiceError):
                 _log.debug("stream ended", extra={"status": code.name, "reason": message})
-        await self._end(connection, *status)
+            return code.value[0], message
+        return 0, ""
 
     async def _end(self, connection: ServerConnection, code: int, message: str) -> None:
+        """Sends the trailers and closes.
+
+        Raises:
+            TimeoutError: the client takes nothing; websockets itself would wait for ever.
+        """
         stopping = self._streams.draining
-        try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
             await connection.send(grpcweb.trailers_frame(code, message))
-            await connection.close(GOING_AWAY if stopping else 1000)
-        except ConnectionClosed:
-            pass
+            async with asyncio.TaskGroup() as tasks:
+                # The client's answer to the close comes after all that it sent before.
+                tasks.create_task(_discard(connection))
+                await connection.close(GOING_AWAY if stopping else 1000)
 
     async def _stream_recognize(self, connection: ServerConnection, call: "_Call") -> None:
         async def write(reply: emotion_pb2.StreamRecognizeResponse) -> None:
@@ -129,15 +157,26 @@ class WebSocketFront:
         await self._streams.serve_stream(call.requests(), write)
 
     async def _recognize(self, connection: ServerConnection, call: "_Call") -> None:
-        async for data in call.requests():
-            try:
-                request = emotion_pb2.RecognizeRequest.FromString(data)
-            except DecodeError:
-                raise InvalidArgument("the message is not a RecognizeRequest") from None
-            reply = await self._streams.recognize(request)
-            await connection.send(grpcweb.message_frame(reply.SerializeToString()))
-            return
-        raise InvalidArgument("no request came before the half-close; expected one")
+        try:
+            # Unlike streams, a call counts as a session only once its request is there.
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                data = await anext(call.requests(), None)
+        except TimeoutError:
+            raise InvalidArgument(f"no request came within {_REQUEST_SECONDS} s") from None
+        if data is None:
+            raise InvalidArgument("no request came before the half-close; expected one")
+        reply = await self._streams.recognize(data)
+        await connection.send(grpcweb.message_frame(reply.SerializeToString()))
+
+
+async def _discard(connection: ServerConnection) -> None:
+    with suppress(ConnectionClosed):
+        async for _ in connection:
+            pass
+
+
+def _path(request: Request) -> str:
+    return request.path.partition("?")[0]
 
 
 class _Call:
@@ -149,18 +188,18 @@ class _Call:
 
     async def begin(self) -> None:
         """Reads the header block and answers with the response's headers."""
-        if self._connection.subprotocol != SUBPROTOCOL:
-            raise grpcweb.ProtocolError(f"expected the WebSocket subprotocol {SUBPROTOCOL}")
         try:
             async with asyncio.timeout(_HEADER_SECONDS):
-                self._protocol.receive(await self._connection.recv())
+                first = await self._connection.recv()
         except TimeoutError:
             raise grpcweb.ProtocolError(
                 f"no header block came within {_HEADER_SECONDS} s"
             ) from None
+        for _ in self._protocol.receive(first):
+            pass  # the headers are read by nobody yet
         await self._connection.send(grpcweb.headers_frame())
 
-    async def requests(self) -> AsyncIterator[bytes]:
+    async def requests(self) -> AsyncGenerator[bytes, None]:
         """The serialized requests until the half-close or the end of the connection."""
         async for message in self._connection:
             for event in self._protocol.receive(message):

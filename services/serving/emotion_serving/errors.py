@@ -1,6 +1,7 @@
 """The tree of errors that callers may see, and the one place that makes them statuses."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -59,7 +60,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     Cancellation is always passed on: a handler that swallows it leaks memory of each
     call (grpc/grpc issue 43360).
+
+    ``idle`` is set while no call is running.
     """
+
+    def __init__(self) -> None:
+        self._running = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     async def intercept_service(
         self,
@@ -71,28 +79,37 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        if asyncio.iscoroutinefunction(handler.unary_unary):
+        if inspect.iscoroutinefunction(handler.unary_unary):
             return grpc.unary_unary_rpc_method_handler(
-                _guard(handler.unary_unary),
+                self._guard(handler.unary_unary),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
-        if asyncio.iscoroutinefunction(handler.stream_stream):
+        if inspect.iscoroutinefunction(handler.stream_stream):
             return grpc.stream_stream_rpc_method_handler(
-                _guard(handler.stream_stream),
+                self._guard(handler.stream_stream),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
         return handler
 
+    def _guard(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            self._running += 1
+            self.idle.clear()
+            try:
+                return await method(request, context)
+            except (grpc.aio.AbortError, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                try:
+                    await context.abort(*status_of(error))
+                except grpc.aio.InternalError:
+                    # The client is gone: there is nobody to tell.
+                    raise asyncio.CancelledError from None
+            finally:
+                self._running -= 1
+                if not self._running:
+                    self.idle.set()
 
-def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def guarded(request: Any, context: grpc.aio.ServicerContext) -> Any:
-        try:
-            return await method(request, context)
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            await context.abort(*status_of(error))
-
-    return guarded
+        return guarded

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -16,6 +17,8 @@ from emotion_serving.settings import ServiceSettings
 _log = logging.getLogger(__name__)
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+_HEALTH_SECONDS = 1.0
+"""How long health watchers may take to hear that we stop."""
 
 
 class GrpcServer:
@@ -32,8 +35,9 @@ class GrpcServer:
         self._settings = settings
         self._services = ["", *services]
         self._health = HealthServicer()
+        self._errors = ErrorInterceptor()
         self.server: grpc.aio.Server = grpc.aio.server(
-            interceptors=[ErrorInterceptor()],
+            interceptors=[self._errors],
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
@@ -79,8 +83,16 @@ class GrpcServer:
 
     async def drain(self) -> None:
         """Turns health to NOT_SERVING, refuses new calls, lets running ones end in time."""
-        await self._health.enter_graceful_shutdown()
-        await self.server.stop(self._settings.drain_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                await self._health.enter_graceful_shutdown()
+        stopped = asyncio.ensure_future(self.server.stop(self._settings.drain_seconds))
+        idle = asyncio.ensure_future(self._errors.idle.wait())
+        await asyncio.wait({stopped, idle}, return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        # Who is left watches our health and would never end by itself.
+        await self.server.stop(min(_HEALTH_SECONDS, self._settings.drain_seconds))
+        await stopped
 
 
 async def run_until_signal(stop: Callable[[], Awaitable[None]]) -> None:

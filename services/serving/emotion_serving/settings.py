@@ -50,9 +50,10 @@ def load_settings(
     except ValidationError as error:
         for problem in error.errors():
             name = str(problem["loc"][0]) if problem["loc"] else "settings"
+            reason = problem["msg"].removeprefix("Value error, ")
             print(
                 f"{prog}: --{name.replace('_', '-')} (or {prefix}{name.upper()}) "
-                f"is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}",
+                f"is {problem['input']!r}: {reason[0].lower()}{reason[1:]}",
                 file=sys.stderr,
             )
     except SettingsError as error:

@@ -1,0 +1,237 @@
+"""The backends' answers, right and wrong, from real gRPC servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import grpc
+import numpy as np
+import pytest
+from emotion.detector.v1 import detector_pb2
+from emotion.tfserving import serving_pb2, tensor_pb2
+from emotion_gateway.backends import ClassifierBackend, DetectorBackend, open_channel
+from emotion_serving import Unavailable
+from unit.gateway.pictures import answer, box_of, detected, picture, scores
+
+Answer = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
+LIMIT = 1 << 20
+
+
+@asynccontextmanager
+async def server(method: Answer) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a server that answers both backends' methods with raw bytes."""
+    grpc_server = grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(method)
+    for service, name in (
+        ("emotion.detector.v1.FaceDetectorService", "Detect"),
+        ("tensorflow.serving.PredictionService", "Predict"),
+    ):
+        grpc_server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, {name: handler}),)
+        )
+    port = grpc_server.add_insecure_port("127.0.0.1:0")
+    await grpc_server.start()
+    channel = open_channel(f"127.0.0.1:{port}", LIMIT)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+        await grpc_server.stop(None)
+
+
+def always(data: bytes) -> Answer:
+    async def method(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+        return data
+
+    return method
+
+
+def failing(code: grpc.StatusCode) -> Answer:
+    async def method(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+        await context.abort(code, "as told")
+        raise AssertionError
+
+    return method
+
+
+async def hanging(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+def tensor(**changes: object) -> tensor_pb2.TensorProto:
+    fields: dict[str, object] = {
+        "dtype": tensor_pb2.DT_FLOAT,
+        "tensor_shape": tensor_pb2.TensorShapeProto(
+            dim=[
+                tensor_pb2.TensorShapeProto.Dim(size=2),
+                tensor_pb2.TensorShapeProto.Dim(size=8),
+            ]
+        ),
+    }
+    return tensor_pb2.TensorProto(**(fields | changes))  # type: ignore[arg-type]
+
+
+def predicted(**outputs: tensor_pb2.TensorProto) -> bytes:
+    return serving_pb2.PredictResponse(outputs=outputs).SerializeToString()
+
+
+GOOD = scores(10, 200)
+
+
+@pytest.mark.parametrize("field", ["tensor_content", "float_val"])
+async def test_both_encodings_of_the_classifiers_answer_are_read(field: str) -> None:
+    value = GOOD.tobytes() if field == "tensor_content" else GOOD.ravel().tolist()
+    requests = []
+
+    async def predict(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+        requests.append(serving_pb2.PredictRequest.FromString(request))
+        return predicted(probabilities=tensor(**{field: value}))
+
+    chips = bytes(range(256)) * 18
+    async with server(predict) as channel:
+        answer = await ClassifierBackend(channel, 5.0, "emotion").classify(chips)
+    np.testing.assert_array_equal(answer, GOOD)
+    assert answer.dtype == np.float32
+    [request] = requests
+    sent = request.inputs["faces"]
+    assert request.model_spec.name == "emotion"
+    assert sent.dtype == tensor_pb2.DT_UINT8
+    assert [dim.size for dim in sent.tensor_shape.dim] == [2, 48, 48, 1]
+    assert sent.tensor_content == chips
+
+
+NOT_NUMBERS = GOOD.copy()
+NOT_NUMBERS[1, 3] = np.nan
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xff\xff\xff", id="not a message"),
+        pytest.param(b"", id="no output"),
+        pytest.param(predicted(a=tensor(), b=tensor()), id="two outputs"),
+        pytest.param(predicted(p=tensor()), id="no numbers"),
+        pytest.param(predicted(p=tensor(float_val=[0.5] * 15)), id="too few"),
+        pytest.param(predicted(p=tensor(float_val=[0.5] * 17)), id="too many"),
+        pytest.param(predicted(p=tensor(tensor_content=b"x" * 63)), id="odd bytes"),
+        pytest.param(predicted(p=tensor(tensor_content=NOT_NUMBERS.tobytes())), id="not a number"),
+        pytest.param(predicted(p=tensor(float_val=[-3.0] * 16)), id="negative"),
+        pytest.param(predicted(p=tensor(float_val=[7.0] * 16)), id="above one"),
+        pytest.param(
+            predicted(p=tensor(dtype=tensor_pb2.DT_DOUBLE, tensor_content=bytes(128))), id="dtype"
+        ),
+        pytest.param(
+            predicted(
+                p=tensor(
+                    tensor_shape=tensor_pb2.TensorShapeProto(
+                        dim=[tensor_pb2.TensorShapeProto.Dim(size=16)]
+                    ),
+                    tensor_content=GOOD.tobytes(),
+                )
+            ),
+            id="shape",
+        ),
+    ],
+)
+async def test_a_nonsense_answer_of_the_classifier_counts_as_away(data: bytes) -> None:
+    async with server(always(data)) as channel:
+        with pytest.raises(Unavailable):
+            await ClassifierBackend(channel, 5.0, "emotion").classify(bytes(2 * 48 * 48))
+
+
+async def test_the_detectors_answer_comes_image_for_image() -> None:
+    async def detect(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+        images = detector_pb2.DetectRequest.FromString(request).images
+        return detector_pb2.DetectResponse(
+            detections=[answer(image) for image in images]
+        ).SerializeToString()
+
+    images = [detector_pb2.Image(data=picture(i)) for i in range(5)]
+    async with server(detect) as channel:
+        detections = await DetectorBackend(channel, 5.0).detect(images)
+    assert [d.faces.faces[0].x for d in detections] == [box_of(i)[0] for i in range(5)]
+
+
+def detections(*faces: detector_pb2.DetectedFaces) -> bytes:
+    return detector_pb2.DetectResponse(
+        detections=[detector_pb2.Detection(faces=f) for f in faces]
+    ).SerializeToString()
+
+
+def changed(**changes: object) -> detector_pb2.DetectedFaces:
+    faces = detected((0.25, 0.25, 0.5, 0.5))
+    for name, value in changes.items():
+        if name == "landmarks":
+            faces.faces[0].landmarks[:] = value  # type: ignore[assignment]
+        else:
+            setattr(faces.faces[0], name, value)
+    return faces
+
+
+ONE_CHIP_SHORT = detected((0.25, 0.25, 0.5, 0.5))
+ONE_CHIP_SHORT.chips = ONE_CHIP_SHORT.chips[:-1]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xff\xff\xff", id="not a message"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(detections(detected(), detected()), id="two for one"),
+        pytest.param(detections(ONE_CHIP_SHORT), id="chips cut short"),
+        pytest.param(
+            detector_pb2.DetectResponse(detections=[detector_pb2.Detection()]).SerializeToString(),
+            id="neither faces nor an error",
+        ),
+        pytest.param(detections(changed(landmarks=[0.5] * 9)), id="half a landmark"),
+        pytest.param(detections(changed(width=-0.5)), id="negative width"),
+        pytest.param(detections(changed(x=float("nan"))), id="box not a number"),
+        pytest.param(detections(changed(y=float("inf"))), id="box infinite"),
+        pytest.param(detections(changed(score=float("nan"))), id="score not a number"),
+    ],
+)
+async def test_a_nonsense_answer_of_the_detector_counts_as_away(data: bytes) -> None:
+    async with server(always(data)) as channel:
+        with pytest.raises(Unavailable):
+            await DetectorBackend(channel, 5.0).detect([detector_pb2.Image(data=b"x")])
+
+
+@pytest.mark.parametrize("code", [c for c in grpc.StatusCode if c is not grpc.StatusCode.OK])
+async def test_any_error_status_counts_as_away(code: grpc.StatusCode) -> None:
+    async with server(failing(code)) as channel:
+        with pytest.raises(Unavailable):
+            await DetectorBackend(channel, 5.0).detect([detector_pb2.Image(data=b"x")])
+        with pytest.raises(Unavailable):
+            await ClassifierBackend(channel, 5.0, "emotion").classify(bytes(48 * 48))
+
+
+async def test_a_backend_that_hangs_is_away_after_its_deadline() -> None:
+    async with server(hanging) as channel, asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await DetectorBackend(channel, 0.05).detect([detector_pb2.Image(data=b"x")])
+        with pytest.raises(Unavailable):
+            await ClassifierBackend(channel, 0.05, "emotion").classify(bytes(48 * 48))
+
+
+async def test_an_outage_is_logged_once_and_its_end_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    away = True
+
+    async def detect(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+        if away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        return detections(detected())
+
+    caplog.set_level("INFO", "emotion_gateway")
+    async with server(detect) as channel:
+        backend = DetectorBackend(channel, 5.0)
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await backend.detect([detector_pb2.Image(data=b"x")])
+        away = False
+        for _ in range(3):
+            await backend.detect([detector_pb2.Image(data=b"x")])
+    events = [r.message for r in caplog.records if r.name.startswith("emotion_gateway")]
+    assert events == ["backend away", "backend back"]
