@@ -33,6 +33,7 @@ def collect(page: Page, wire: Wire, answers: int, seconds: float = 60) -> None:
 
 def assert_follows_the_face(wire: Wire, clip: Clip, answers: int) -> None:
     assert len(wire.answers) >= answers
+    assert wire.unnumbered <= 1
     assert {answer.clip for answer in wire.answers} == {clip}
     good = sum(answer.overlap >= 0.5 for answer in wire.answers)
     assert good >= 0.9 * len(wire.answers)

@@ -129,11 +129,16 @@ def test_a_fresh_clone_runs_and_starts_again_without_a_network(tmp_path: Path) -
             start_new_session=True,
         )
         try:
-            assert status(read_until(process, r"open (http://\S+)")[1]) == 200
+            url = read_until(process, r"open (http://\S+)")[1]
+            assert status(url) == 200
         finally:
+            # What a terminal does at Ctrl-C: make itself is interrupted, too.
             os.killpg(process.pid, signal.SIGINT)
             output, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, output
+        assert "stopping" in output
+        assert "error" not in output.lower()
+        with pytest.raises(ConnectionRefusedError):
+            status(url)
 
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "MAKE"))}
     run(environment)

@@ -40,13 +40,15 @@ class Wire:
     dropped: int = 0
     errors: list[emotion_pb2.FrameError] = field(default_factory=list)
     unary_errors: int = 0
+    unnumbered: int = 0
+    """Frames that show no clip: what a video shows before its first picture."""
 
     def __post_init__(self) -> None:
         self.page.on("websocket", self._on_websocket)
         self.page.on("requestfinished", self._on_request)
 
     def _on_websocket(self, socket: WebSocket) -> None:
-        sent: dict[int, tuple[Clip, int]] = {}
+        sent: dict[int, tuple[Clip, int] | None] = {}
 
         def on_sent(payload: bytes | str) -> None:
             assert isinstance(payload, bytes)
@@ -67,11 +69,15 @@ class Wire:
         socket.on("framereceived", on_received)
 
     def _add(
-        self, reply: emotion_pb2.StreamRecognizeResponse, sent: dict[int, tuple[Clip, int]]
+        self, reply: emotion_pb2.StreamRecognizeResponse, sent: dict[int, tuple[Clip, int] | None]
     ) -> None:
         match reply.WhichOneof("outcome"):
             case "recognition":
-                self.answers.append(Answer(*sent[reply.frame_id], reply.recognition, "websocket"))
+                shown = sent[reply.frame_id]
+                if shown is None:
+                    self.unnumbered += 1
+                else:
+                    self.answers.append(Answer(*shown, reply.recognition, "websocket"))
             case "dropped":
                 self.dropped += 1
             case "error":
@@ -90,7 +96,11 @@ class Wire:
             _messages(request.post_data_buffer or b"")[0]
         )
         reply = emotion_pb2.RecognizeResponse.FromString(messages[0])
-        self.answers.append(Answer(*_numbers(question.image), reply.recognition, "unary"))
+        shown = _numbers(question.image)
+        if shown is None:
+            self.unnumbered += 1
+        else:
+            self.answers.append(Answer(*shown, reply.recognition, "unary"))
 
 
 def pixels(box: emotion_pb2.Box) -> Box:
@@ -98,9 +108,12 @@ def pixels(box: emotion_pb2.Box) -> Box:
     return (box.x * WIDTH, box.y * HEIGHT, box.width * WIDTH, box.height * HEIGHT)
 
 
-def _numbers(image: bytes) -> tuple[Clip, int]:
+def _numbers(image: bytes) -> tuple[Clip, int] | None:
     picture = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_GRAYSCALE)
-    return read_numbers(picture)
+    try:
+        return read_numbers(picture)
+    except ValueError:
+        return None
 
 
 def _messages(data: bytes) -> list[bytes]:
