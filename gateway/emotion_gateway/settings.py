@@ -3,7 +3,7 @@
 import os
 import re
 
-from emotion_serving import ServiceSettings
+from emotion_serving import GrpcSettings
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -15,7 +15,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(GrpcSettings):
     """Streaming gateway of Emotion Recognizer: frames in, labelled faces out."""
 
     model_config = SettingsConfigDict(env_prefix="EMOTION_GATEWAY_")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from emotion_serving import ServiceSettings
+from emotion_serving import GrpcSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -16,7 +16,7 @@ def _in_checkout(path: str, otherwise: Path) -> Path:
     return _CHECKOUT / path if (_CHECKOUT / "tfserving").is_dir() else otherwise
 
 
-class ClassifierSettings(ServiceSettings):
+class ClassifierSettings(GrpcSettings):
     """Flags and, with the prefix ``EMOTION_CLASSIFIER_``, environment variables."""
 
     model_config = SettingsConfigDict(env_prefix="EMOTION_CLASSIFIER_", protected_namespaces=())

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from emotion_serving import ServiceSettings
+from emotion_serving import GrpcSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -12,7 +12,7 @@ _MIB = 1024 * 1024
 PACKAGED_MODEL = Path(__file__).parent / "models" / "face_detector_gray.onnx"
 
 
-class DetectorSettings(ServiceSettings):
+class DetectorSettings(GrpcSettings):
     """Settings of the detector: each a flag and an environment variable."""
 
     model_config = SettingsConfigDict(env_prefix="EMOTION_DETECTOR_")

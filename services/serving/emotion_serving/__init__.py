@@ -15,11 +15,12 @@ from emotion_serving.errors import (
     Unavailable,
 )
 from emotion_serving.server import GrpcServer, run_until_signal
-from emotion_serving.settings import ServiceSettings, load_settings
+from emotion_serving.settings import GrpcSettings, ServiceSettings, load_settings
 
 __all__ = [
     "FailedPrecondition",
     "GrpcServer",
+    "GrpcSettings",
     "InvalidArgument",
     "NotFound",
     "ResourceExhausted",

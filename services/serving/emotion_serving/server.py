@@ -12,7 +12,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from emotion_serving.errors import ErrorInterceptor
-from emotion_serving.settings import ServiceSettings
+from emotion_serving.settings import GrpcSettings
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class GrpcServer:
         services: full names of the services, for health and reflection.
     """
 
-    def __init__(self, settings: ServiceSettings, services: Sequence[str]) -> None:
+    def __init__(self, settings: GrpcSettings, services: Sequence[str]) -> None:
         self._settings = settings
         self._services = ["", *services]
         self._health = HealthServicer()

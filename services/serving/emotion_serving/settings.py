@@ -13,15 +13,20 @@ class ServiceSettings(BaseSettings):
     prefix, an environment variable (``EMOTION_DETECTOR_PORT``); the flag wins."""
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
-    port: int = Field(0, ge=0, le=65535, description="gRPC port; 0 takes a free one")
-    max_message_bytes: int = Field(
-        8 * 1024 * 1024, ge=65536, description="largest message taken or sent"
-    )
+    port: int = Field(0, ge=0, le=65535, description="port; 0 takes a free one")
     drain_seconds: float = Field(
         10.0, ge=0, le=600, description="how long calls may go on after SIGTERM"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lowest level that is logged"
+    )
+
+
+class GrpcSettings(ServiceSettings):
+    """Settings that every gRPC server has."""
+
+    max_message_bytes: int = Field(
+        8 * 1024 * 1024, ge=65536, description="largest message taken or sent"
     )
 
 

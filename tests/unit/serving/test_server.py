@@ -10,11 +10,11 @@ import pytest
 from emotion_serving import (
     FailedPrecondition,
     GrpcServer,
+    GrpcSettings,
     InvalidArgument,
     NotFound,
     ResourceExhausted,
     ServiceError,
-    ServiceSettings,
     Unavailable,
 )
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -32,7 +32,7 @@ async def oven(
     **settings: float,
 ) -> AsyncIterator[tuple[GrpcServer, grpc.aio.Channel]]:
     """A server with a unary and a streaming method, and a channel to it."""
-    server = GrpcServer(ServiceSettings(**settings), [SERVICE])  # type: ignore[arg-type]
+    server = GrpcServer(GrpcSettings(**settings), [SERVICE])  # type: ignore[arg-type]
     handlers = {}
     if bake is not None:
         handlers["Bake"] = grpc.unary_unary_rpc_method_handler(bake)
@@ -208,12 +208,12 @@ async def test_a_taken_port_is_an_os_error_that_names_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"127.0.0.1:{port}: the port is taken"):
-            await GrpcServer(ServiceSettings(port=port), [SERVICE]).start()
+            await GrpcServer(GrpcSettings(port=port), [SERVICE]).start()
 
 
 async def test_two_servers_cannot_share_a_port() -> None:
     async with oven() as (server, _):
-        first = await GrpcServer(ServiceSettings(port=0), [SERVICE]).start()
+        first = await GrpcServer(GrpcSettings(port=0), [SERVICE]).start()
         with pytest.raises(OSError, match="taken"):
-            await GrpcServer(ServiceSettings(port=first), [SERVICE]).start()
+            await GrpcServer(GrpcSettings(port=first), [SERVICE]).start()
         assert server is not None
