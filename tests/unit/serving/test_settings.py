@@ -1,12 +1,12 @@
 """Settings from flags and the environment, and what is said of wrong ones."""
 
 import pytest
-from emotion_serving import ServiceSettings, load_settings
+from emotion_serving import GrpcSettings, load_settings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 
-class OvenSettings(ServiceSettings):
+class OvenSettings(GrpcSettings):
     """Bakes."""
 
     model_config = SettingsConfigDict(env_prefix="OVEN_")
