@@ -27,7 +27,12 @@ async def serve(settings: GatewaySettings) -> None:
     classifier = open_channel(settings.classifier, settings.max_message_bytes)
     dispatcher = Dispatcher(
         DetectorBackend(detector, settings.detector_deadline_seconds),
-        ClassifierBackend(classifier, settings.classifier_deadline_seconds, settings.model),
+        ClassifierBackend(
+            classifier,
+            settings.classifier_deadline_seconds,
+            settings.model,
+            settings.model_label,
+        ),
         concurrency=settings.detector_concurrency,
         max_batch=settings.max_batch,
         max_batch_bytes=settings.max_message_bytes - settings.max_image_bytes - MESSAGE_ROOM,

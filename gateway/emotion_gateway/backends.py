@@ -96,12 +96,17 @@ class ClassifierBackend:
         channel: to ``tensorflow.serving.PredictionService``.
         deadline_seconds: how long one batch may take.
         model: name of the model in the server's configuration.
+        label: label of the version to ask for; the newest if empty.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, deadline_seconds: float, model: str) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, deadline_seconds: float, model: str, label: str = ""
+    ) -> None:
         self._stub = serving_pb2_grpc.PredictionServiceStub(channel)
         self._deadline = deadline_seconds
-        self._model = model
+        self._model = serving_pb2.ModelSpec(name=model)
+        if label:
+            self._model.version_label = label
         self._outage = _Outage("classifier")
 
     async def classify(self, chips: bytes) -> npt.NDArray[np.float32]:
@@ -120,9 +125,7 @@ class ClassifierBackend:
         tensor = tensor_pb2.TensorProto(dtype=tensor_pb2.DT_UINT8, tensor_content=chips)
         for size in (faces, 48, 48, 1):
             tensor.tensor_shape.dim.add(size=size)
-        request = serving_pb2.PredictRequest(
-            model_spec=serving_pb2.ModelSpec(name=self._model), inputs={"faces": tensor}
-        )
+        request = serving_pb2.PredictRequest(model_spec=self._model, inputs={"faces": tensor})
         try:
             response = await self._stub.Predict(request, timeout=self._deadline)
             probabilities = _probabilities(response, faces)

@@ -29,6 +29,9 @@ class GatewaySettings(GrpcSettings):
         "127.0.0.1:8500", description="address of TensorFlow Serving or the embedded classifier"
     )
     model: str = Field("emotion", description="name of the classifier's model")
+    model_label: str = Field(
+        "", description="label of the model's version to ask for; empty for the newest version"
+    )
     detector_deadline_seconds: float = Field(
         2.0, gt=0, le=60, description="how long the detector may take for one batch"
     )

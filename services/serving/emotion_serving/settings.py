@@ -28,6 +28,13 @@ class GrpcSettings(ServiceSettings):
     max_message_bytes: int = Field(
         8 * 1024 * 1024, ge=65536, description="largest message taken or sent"
     )
+    max_connection_age_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=86400,
+        description="age at which a client is asked to connect anew, so that new servers get "
+        "their share; running calls go on; 0 for never",
+    )
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

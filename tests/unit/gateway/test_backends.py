@@ -235,3 +235,20 @@ async def test_an_outage_is_logged_once_and_its_end_once(
             await backend.detect([detector_pb2.Image(data=b"x")])
     events = [r.message for r in caplog.records if r.name.startswith("emotion_gateway")]
     assert events == ["backend away", "backend back"]
+
+
+@pytest.mark.parametrize("label", ["", "stable"])
+async def test_the_classifier_is_asked_for_the_version_with_the_label(label: str) -> None:
+    asked: list[serving_pb2.PredictRequest] = []
+
+    async def method(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        asked.append(serving_pb2.PredictRequest.FromString(request))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "no answer needed")
+        raise AssertionError
+
+    async with server(method) as channel:
+        with pytest.raises(Unavailable):
+            await ClassifierBackend(channel, 5.0, "emotion", label).classify(bytes(48 * 48))
+    assert asked[0].model_spec.name == "emotion"
+    assert asked[0].model_spec.version_label == label
+    assert (asked[0].model_spec.WhichOneof("version_choice") == "version_label") == bool(label)

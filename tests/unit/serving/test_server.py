@@ -217,3 +217,45 @@ async def test_two_servers_cannot_share_a_port() -> None:
         with pytest.raises(OSError, match="taken"):
             await GrpcServer(GrpcSettings(port=first), [SERVICE]).start()
         assert server is not None
+
+
+async def test_clients_connect_anew_after_the_connection_age_and_lose_no_call() -> None:
+    """Each connection has an address of its own, which tells them apart."""
+    peers = set()
+
+    async def bake(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        peers.add(context.peer())
+        await asyncio.sleep(0.05)
+        return request
+
+    async with oven(bake, max_connection_age_seconds=0.3) as (_, channel):
+        call = channel.unary_unary(f"/{SERVICE}/Bake")
+        while len(peers) < 3:
+            assert await asyncio.gather(*(call(b"bread") for _ in range(5))) == [b"bread"] * 5
+
+
+async def test_a_stream_outlives_the_connection_age() -> None:
+    async def stream(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        async for request in requests:
+            await context.write(request)
+
+    async with oven(stream=stream, max_connection_age_seconds=0.1) as (_, channel):
+        call = channel.stream_stream(f"/{SERVICE}/Stream")()
+        for _ in range(10):
+            await call.write(b"dough")
+            assert await call.read() == b"dough"
+            await asyncio.sleep(0.1)
+
+
+async def test_connections_live_on_by_default() -> None:
+    peers = set()
+
+    async def bake(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        peers.add(context.peer())
+        return request
+
+    async with oven(bake) as (_, channel):
+        for _ in range(5):
+            await channel.unary_unary(f"/{SERVICE}/Bake")(b"bread")
+            await asyncio.sleep(0.1)
+    assert len(peers) == 1
