@@ -122,3 +122,25 @@ lock-run:
 
 clean:  ## removes everything that was built
 	rm -rf build web/node_modules web/*/dist web/*/src/gen
+
+# --- images and Kubernetes ---
+
+IMAGE_PIECES := gateway detector classifier page
+LOCK_IMAGE = $(subst --upgrade,,$(LOCK)) --constraint requirements/run.txt
+
+.PHONY: images test-images deploy lock-images
+images:  ## builds all images with docker, podman or buildah
+	deploy/images/build.sh
+
+test-images: build/stamps/test  ## builds our images and drives them in containers, where that is possible
+	$(BIN)/pytest tests/deploy/containers
+
+deploy: build/stamps/test build/stamps/tfserving  ## tests of images and manifests that need no cluster
+	$(BIN)/pytest tests/deploy --ignore tests/deploy/containers
+
+lock-images: build/stamps/uv  ## locks what each image installs to the versions of run.txt
+	@for name in stubs web envoy; do \
+	  $(LOCK_IMAGE) requirements/images/$$name.in -o requirements/images/$$name.txt || exit 1; done
+	@for name in $(IMAGE_PIECES); do \
+	  $(LOCK_IMAGE) protos/pyproject.toml services/serving/pyproject.toml $$(ls gateway/pyproject.toml services/$$name/pyproject.toml 2>/dev/null | grep $$name/) \
+	    --no-emit-package emotion-recognizer-protos --no-emit-package emotion-recognizer-serving -o requirements/images/$$name.txt || exit 1; done
