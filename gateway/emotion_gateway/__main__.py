@@ -45,6 +45,7 @@ async def serve(settings: GatewaySettings) -> None:
             max_backlog=settings.max_backlog,
             write_seconds=settings.write_seconds,
         ),
+        search_interval_us=round(settings.search_seconds * 1e6),
     )
     grpc_server = GrpcServer(settings, [SERVICE])
     add_emotion_service(grpc_server.server, streams)

@@ -8,13 +8,16 @@ import numpy.typing as npt
 from emotion.detector.v1 import detector_pb2
 from emotion.v1 import emotion_pb2
 
+from emotion_gateway.tracking import Box
+
 
 @dataclass(slots=True)
 class Job:
     """One picture to analyse.
 
     ``max_faces`` and ``min_score`` are as in ``RecognizeOptions``, with defaults filled in;
-    times are of the gateway's own clock.
+    times are of the gateway's own clock. ``expected`` boxes are where faces are looked for;
+    None for everywhere.
     """
 
     image: bytes
@@ -22,6 +25,7 @@ class Job:
     min_score: float
     arrived_us: int
     started_us: int = 0
+    expected: tuple[Box, ...] | None = None
 
 
 @dataclass(slots=True, frozen=True)

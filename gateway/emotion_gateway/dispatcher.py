@@ -141,12 +141,7 @@ class Dispatcher:
         self._start_batches()
 
     async def _detect(self, batch: _Batch) -> Sequence[detector_pb2.Detection]:
-        return await self._detector.detect(
-            [
-                detector_pb2.Image(data=job.image, max_faces=job.max_faces, min_score=job.min_score)
-                for _, job in batch
-            ]
-        )
+        return await self._detector.detect([_image(job) for _, job in batch])
 
     async def _classify(
         self, detections: Sequence[detector_pb2.Detection]
@@ -179,6 +174,15 @@ class Dispatcher:
             )
             first = last
         return outcomes
+
+
+def _image(job: Job) -> detector_pb2.Image:
+    image = detector_pb2.Image(data=job.image, max_faces=job.max_faces, min_score=job.min_score)
+    if job.expected is not None:
+        image.known_faces.SetInParent()
+        for x, y, width, height in job.expected:
+            image.known_faces.faces.add(x=x, y=y, width=width, height=height)
+    return image
 
 
 def _failure(error: detector_pb2.ImageError) -> Failure:

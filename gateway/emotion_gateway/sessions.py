@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from emotion_gateway import replies
 from emotion_gateway.analysis import Analysis, Failure, Job
 from emotion_gateway.options import DEFAULT_OPTIONS, Options, parse_options
+from emotion_gateway.search import Search
 from emotion_gateway.tracking import Tracker
 
 Response = emotion_pb2.StreamRecognizeResponse
@@ -35,12 +36,14 @@ class Session:
 
     Args:
         max_image_bytes: frames with more are refused without being passed on.
+        search_interval_us: how often faces are looked for everywhere; 0 for every frame.
     """
 
-    def __init__(self, max_image_bytes: int) -> None:
+    def __init__(self, max_image_bytes: int, search_interval_us: int = 0) -> None:
         self._max_image_bytes = max_image_bytes
         self._options = DEFAULT_OPTIONS
         self._tracker = Tracker()
+        self._search = Search(search_interval_us)
         self._last_frame_id = 0
         self._last_time_us = 0
         self._owed: deque[_Owed] = deque()
@@ -99,8 +102,13 @@ class Session:
         """The newest frame, unless one is in work or none waits."""
         if self._working is not None or self._waiting is None:
             return None
-        self._working, self._waiting = self._waiting, None
-        return self._working.job
+        owed, self._waiting = self._waiting, None
+        self._working, job = owed, owed.job
+        assert job is not None
+        job.expected = self._search.expected(
+            self._tracker, self._taken_us(owed, job), job.arrived_us
+        )
+        return job
 
     def complete(self, job: Job, outcome: Analysis | Failure, now_us: int) -> None:
         """Makes the reply for the job that was taken last; ``now_us`` on the clock of arrivals."""
@@ -112,8 +120,7 @@ class Session:
                 owed, error=emotion_pb2.FrameError(code=outcome.code, message=outcome.message)
             )
         else:
-            # A clock of the client that runs backwards must not undo what was learned.
-            self._last_time_us = max(self._last_time_us, owed.capture_time_us or job.arrived_us)
+            self._last_time_us = self._taken_us(owed, job)
             self._answer(
                 owed,
                 recognition=replies.recognition(
@@ -121,6 +128,7 @@ class Session:
                 ),
                 timings=replies.timings(job, outcome, now_us),
             )
+            self._search.learn(self._tracker, self._last_time_us, job.arrived_us)
         self._working = owed.job = None
 
     def abandon(self) -> None:
@@ -134,6 +142,10 @@ class Session:
             self._owed.popleft()
             ready.append(reply)
         return ready
+
+    def _taken_us(self, owed: _Owed, job: Job) -> int:
+        """When a frame was taken; a client's clock that runs backwards undoes nothing."""
+        return max(self._last_time_us, owed.capture_time_us or job.arrived_us)
 
     def _refuse(
         self, owed: _Owed, code: emotion_pb2.FrameErrorCode.ValueType, message: str

@@ -41,6 +41,13 @@ class GatewaySettings(GrpcSettings):
     detector_concurrency: int = Field(
         _cores(), ge=1, le=256, description="batches at the detector at once: its number of cores"
     )
+    search_seconds: float = Field(
+        0.15,
+        ge=0,
+        le=10,
+        description="how often to look for new faces; between, only around known ones. "
+        "0 looks everywhere in every frame",
+    )
     max_batch: int = Field(16, ge=1, le=64, description="most frames of a batch")
     max_sessions: int = Field(
         512, ge=1, description="streams and calls served at once; more are refused"

@@ -38,10 +38,12 @@ class Streams:
     Args:
         dispatcher: analyses frames.
         limits: what clients may cost.
+        search_interval_us: how often the frames of a stream are searched everywhere.
     """
 
-    def __init__(self, dispatcher: Dispatcher, limits: Limits) -> None:
+    def __init__(self, dispatcher: Dispatcher, limits: Limits, search_interval_us: int = 0) -> None:
         self._dispatcher = dispatcher
+        self._search_interval_us = search_interval_us
         self._limits = limits
         self._draining = asyncio.Event()
         self._active = 0
@@ -75,7 +77,7 @@ class Streams:
             Unavailable: the gateway is stopping.
         """
         with self._admission():
-            stream = _Stream(Session(self._limits.max_image_bytes))
+            stream = _Stream(Session(self._limits.max_image_bytes, self._search_interval_us))
             reader = asyncio.create_task(self._read(requests, stream))
             reader.add_done_callback(lambda _: stream.wake.set())
             drained = asyncio.create_task(self._draining.wait())

@@ -19,6 +19,7 @@ MAX_TRACKS = 100
 
 _MAX_SPEED = 3.0
 _VELOCITY_SHARE = 0.5
+_MAX_AHEAD_SECONDS = 0.3
 
 
 @dataclass(slots=True)
@@ -35,6 +36,12 @@ class Track:
     velocity_x: float = 0.0
     velocity_y: float = 0.0
     scores: list[float] | None = None
+
+    def ahead(self, time_us: int) -> Box:
+        """The box moved on to where the face's velocity would have brought it."""
+        seconds = min(max(0, time_us - self.seen_at_us) / 1e6, _MAX_AHEAD_SECONDS)
+        x, y, width, height = self.box
+        return (x + self.velocity_x * seconds, y + self.velocity_y * seconds, width, height)
 
     def smooth(self, raw: Sequence[float], seconds: float, elapsed_us: int) -> list[float]:
         """Blends new scores into the track's and returns the result.
@@ -71,6 +78,8 @@ class Tracker:
     def __init__(self, tracks: Iterable[Track] = (), next_track_id: int = 1) -> None:
         self.tracks = list(tracks)
         self.next_track_id = max(1, next_track_id)
+        self.current: list[Track] = []
+        """The tracks of the last picture's boxes, in their order."""
 
     def update(self, boxes: Sequence[Box], time_us: int) -> list[Seen]:
         """Gives each box of a picture its track, in the order of the boxes.
@@ -86,8 +95,9 @@ class Tracker:
         pairs = []
         for i, track in enumerate(self.tracks):
             elapsed = max(0, time_us - track.seen_at_us) / 1e6
+            ahead = track.ahead(time_us)
             for j, box in enumerate(boxes):
-                distance = _distance(track, elapsed, box)
+                distance = _distance(track, ahead, elapsed, box)
                 if distance is not None:
                     pairs.append((distance, i, j))
         pairs.sort()
@@ -102,6 +112,7 @@ class Tracker:
             current = {s.track.track_id for s in seen}
             self.tracks.sort(key=lambda t: (t.track_id in current, t.seen_at_us))
             del self.tracks[:-MAX_TRACKS]
+        self.current = [s.track for s in seen]
         return seen
 
     def _see(self, track: Track | None, box: Box, time_us: int) -> Seen:
@@ -126,16 +137,16 @@ class Tracker:
         return Seen(track, elapsed_us)
 
 
-def _distance(track: Track, elapsed: float, box: Box) -> float | None:
-    """Distance of a moved-on track and a box in mean face sizes; None if they cannot be one."""
+def _distance(track: Track, ahead: Box, elapsed: float, box: Box) -> float | None:
+    """Distance of a track, moved on to ``ahead``, and a box in mean face sizes; None if they
+    cannot be one."""
     track_size = math.sqrt(track.box[2] * track.box[3])
     box_size = math.sqrt(box[2] * box[3])
     if not 0.5 < (track_size + 1e-9) / (box_size + 1e-9) < 2.0:
         return None
-    ahead = min(elapsed, 0.3)
-    x, y = _centre(track.box)
+    x, y = _centre(ahead)
     to_x, to_y = _centre(box)
-    away = math.hypot(x + track.velocity_x * ahead - to_x, y + track.velocity_y * ahead - to_y)
+    away = math.hypot(x - to_x, y - to_y)
     distance = away / ((track_size + box_size) / 2 + 1e-9)
     return distance if distance <= 0.7 + min(elapsed, 1.0) else None
 

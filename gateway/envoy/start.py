@@ -37,9 +37,13 @@ OWN_DEFAULTS = {
     "ADMIN_PORT": "9901",
     "METRICS_PORT": "9902",
     "LOG_LEVEL": "warning",
+    "CONCURRENCY": "2",
     "DRAIN_SECONDS": "20",
+    "TLS_DIRECTORY": "",
+    "TLS_PORT": "8443",
 }
-"""What this entry point itself is told: the file, the program, its ports, how long to drain."""
+"""What this entry point itself is told: the file, the program, its ports and threads, how long to
+drain, and a folder with ``tls.crt`` and ``tls.key`` (a Secret) if it is to speak TLS as well."""
 
 # Merged by Envoy into the file: the admin interface, for draining, is open to this pod alone;
 # of it only the metrics are shown outside.
@@ -76,6 +80,43 @@ static_resources:
           - lb_endpoints:
               - endpoint:
                   address: { socket_address: { address: 127.0.0.1, port_value: ${ADMIN_PORT} } }
+"""  # noqa: E501
+
+# TLS for the same listener: ends it and goes on to the plain port of this pod, with the client's
+# address in front. A renewed certificate is taken up without a restart.
+_TLS = """
+static_resources:
+  listeners:
+    - name: tls
+      address: { socket_address: { address: "${LISTEN_ADDRESS}", port_value: ${TLS_PORT} } }
+      filter_chains:
+        - transport_socket:
+            name: envoy.transport_sockets.tls
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+              common_tls_context:
+                alpn_protocols: [h2, http/1.1]
+                tls_params: { tls_minimum_protocol_version: TLSv1_2 }
+                tls_certificates:
+                  - certificate_chain: { filename: "${TLS_DIRECTORY}/tls.crt" }
+                    private_key: { filename: "${TLS_DIRECTORY}/tls.key" }
+                    watched_directory: { path: "${TLS_DIRECTORY}" }
+          filters:
+            - name: envoy.filters.network.tcp_proxy
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+                stat_prefix: tls
+                cluster: plain
+                idle_timeout: 3600s
+  clusters:
+    - name: plain
+      type: STATIC
+      load_assignment:
+        cluster_name: plain
+        endpoints:
+          - lb_endpoints:
+              - endpoint:
+                  address: { socket_address: { address: 127.0.0.1, port_value: ${LISTEN_PORT} } }
 """  # noqa: E501
 
 

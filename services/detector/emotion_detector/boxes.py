@@ -35,10 +35,24 @@ class Faces:
         """The faces at ``indices``, in that order; or those where a mask [N] is true."""
         return Faces(self.boxes[indices], self.landmarks[indices], self.scores[indices])
 
+    def moved(self, x: float, y: float) -> "Faces":
+        """The faces ``x`` pixels further right and ``y`` further down."""
+        way = np.array([x, y], np.float32)
+        return Faces(
+            self.boxes + np.concatenate([way, np.zeros(2, np.float32)]),
+            self.landmarks + way,
+            self.scores,
+        )
+
     def scaled(self, x: float, y: float) -> "Faces":
         """The faces of a picture ``x`` times as wide and ``y`` times as high."""
         factors = np.array([x, y], np.float32)
         return Faces(self.boxes * np.tile(factors, 2), self.landmarks * factors, self.scores)
+
+
+NO_FACES = Faces(
+    np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
+)
 
 
 def join(parts: Sequence[Faces]) -> Faces:

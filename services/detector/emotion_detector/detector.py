@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detector.boxes import Faces, clip, decode, join, outside, suppress
+from emotion_detector.boxes import NO_FACES, Faces, clip, decode, join, outside, suppress
 from emotion_detector.chips import cut_chips
-from emotion_detector.network import Network, letterbox
+from emotion_detector.network import Network, letterbox, scale_onto
 from emotion_detector.picture import Limits, Picture
 from emotion_detector.picture import decode as decode_picture
+from emotion_detector.windows import around
 
 # A face wider than this many pixels of the network's canvas counts as large: the packaged network
 # finds parts of it as faces, or nothing, where at half the size it finds it whole.
 _LARGE = 96
+_WORTHWHILE = 0.6  # part of the canvas above which parts of it cost as much as all of it
 _SMALLEST_LOOK = 128  # longer side in canvas pixels below which nothing new is found
 
 
@@ -51,8 +53,17 @@ class FaceDetector:
         self._network = network
         self._limits = limits
 
-    def analyse(self, data: bytes, min_score: float, max_faces: int) -> Analysis:
+    def analyse(
+        self,
+        data: bytes,
+        min_score: float,
+        max_faces: int,
+        expected: npt.NDArray[np.float32] | None = None,
+    ) -> Analysis:
         """Finds at most ``max_faces`` faces scored ``min_score`` or more, and cuts them out.
+
+        ``expected`` boxes float32 [N, 4], in fractions of the picture, are where faces are
+        known to be: it looks around them only. None: everywhere.
 
         Raises:
             PictureError: the picture can not be decoded.
@@ -60,7 +71,11 @@ class FaceDetector:
         begin = time.perf_counter()
         picture = decode_picture(data, self._limits)
         decoded = time.perf_counter()
-        faces = _inside(self.find(picture.luma, min_score), picture).take(slice(max_faces))
+        if expected is None:
+            found = self.find(picture.luma, min_score)
+        else:
+            found = self.find_again(picture.luma, min_score, expected)
+        faces = _inside(found, picture).take(slice(max_faces))
         chips = cut_chips(picture.luma, faces)
         height, width = picture.luma.shape
         fractions = Faces(clip(faces.boxes, width, height), faces.landmarks, faces.scores).scaled(
@@ -92,6 +107,37 @@ class FaceDetector:
             close = close.take(close.boxes[:, 2] >= large)
             faces = join([close, outside(faces, close)])
         return faces.take(np.argsort(-faces.scores, kind="stable"))
+
+    def find_again(
+        self,
+        luma: npt.NDArray[np.uint8],
+        min_score: float,
+        expected: npt.NDArray[np.float32],
+    ) -> Faces:
+        """The faces around ``expected`` (float32 [N, 4], fractions of the picture) in ``luma``.
+
+        It runs the network on parts of the very canvas that a look everywhere would use, cut
+        at multiples of its largest stride. So a face is seen by the same cells, at the same
+        scale, and its box does not jump between the two ways of looking.
+        """
+        if len(expected) == 0:
+            return NO_FACES
+        height, width = luma.shape
+        longer_side = min(self._network.longer_side, max(luma.shape))
+        canvas = letterbox(width, height, longer_side, self._network.fixed)
+        inner = np.array([canvas.inner_width, canvas.inner_height] * 2, np.float32)
+        windows = around(expected * inner, canvas)
+        area = sum(window.width * window.height for window in windows)
+        large = (expected[:, 2] * canvas.inner_width).max() >= _LARGE
+        if self._network.fixed or large or area > _WORTHWHILE * canvas.width * canvas.height:
+            return self.find(luma, min_score)
+        scaled = scale_onto(luma, canvas)
+        parts = []
+        for window in windows:
+            outputs = self._network.run_window(scaled, window)
+            parts.append(decode(outputs, window.width, min_score).moved(window.x, window.y))
+        faces = suppress(join([NO_FACES, *parts]))
+        return faces.scaled(width / canvas.inner_width, height / canvas.inner_height)
 
     def _look(self, luma: npt.NDArray[np.uint8], longer_side: int, min_score: float) -> Faces:
         height, width = luma.shape

@@ -53,6 +53,24 @@ def letterbox(
     return Canvas(canvas_width, canvas_height, inner_width, inner_height)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the canvas, in canvas pixels; all four are multiples of the largest stride."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def scale_onto(luma: npt.NDArray[np.uint8], canvas: Canvas) -> npt.NDArray[np.uint8]:
+    """``luma`` (uint8, any size) in the size that it has on ``canvas``."""
+    inner = (canvas.inner_width, canvas.inner_height)
+    if luma.shape[::-1] == inner:
+        return luma
+    return np.asarray(cv2.resize(luma, inner, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 class Network:
     """A loaded model; safe to use from several threads, each call runs on its caller's thread.
 
@@ -102,13 +120,23 @@ class Network:
 
         Returns for each of ``STRIDES`` the four ``OUTPUTS``, float32 [H/s * W/s, 1, 1, 4, 10].
         """
-        inner = (canvas.inner_width, canvas.inner_height)
-        if luma.shape[::-1] != inner:
-            luma = np.asarray(cv2.resize(luma, inner, interpolation=cv2.INTER_AREA), np.uint8)
-        tensor = self._tensor(canvas)
-        tensor[:, :, : canvas.inner_height, : canvas.inner_width] = luma
-        tensor[:, :, canvas.inner_height :, :] = 0
-        tensor[:, :, : canvas.inner_height, canvas.inner_width :] = 0
+        return self._run(scale_onto(luma, canvas), canvas.width, canvas.height)
+
+    def run_window(
+        self, scaled: npt.NDArray[np.uint8], window: Window
+    ) -> list[tuple[npt.NDArray[np.float32], ...]]:
+        """Runs the network on a part of a canvas; ``scaled`` as ``scale_onto`` makes it."""
+        part = scaled[window.y : window.y + window.height, window.x : window.x + window.width]
+        return self._run(part, window.width, window.height)
+
+    def _run(
+        self, part: npt.NDArray[np.uint8], width: int, height: int
+    ) -> list[tuple[npt.NDArray[np.float32], ...]]:
+        tensor = self._tensor(width, height)
+        rows, columns = part.shape
+        tensor[:, :, :rows, :columns] = part
+        tensor[:, :, rows:, :] = 0
+        tensor[:, :, :rows, columns:] = 0
         values = self._session.run(self._names, {self._input: tensor})
         step = len(OUTPUTS)
         return [
@@ -116,13 +144,13 @@ class Network:
             for level in range(len(STRIDES))
         ]
 
-    def _tensor(self, canvas: Canvas) -> npt.NDArray[np.float32]:
-        """This thread's input memory, in the shape of the canvas; its values are left over."""
-        count = self._channels * canvas.height * canvas.width
+    def _tensor(self, width: int, height: int) -> npt.NDArray[np.float32]:
+        """This thread's input memory, in the shape asked for; its values are left over."""
+        count = self._channels * height * width
         memory: npt.NDArray[np.float32] | None = getattr(self._buffers, "memory", None)
         if memory is None or memory.size < count:
             memory = self._buffers.memory = np.empty(count, np.float32)
-        return memory[:count].reshape(1, self._channels, canvas.height, canvas.width)
+        return memory[:count].reshape(1, self._channels, height, width)
 
     def _try_out(self, path: Path) -> None:
         canvas = letterbox(self.longer_side, self.longer_side, self.longer_side, self.fixed)

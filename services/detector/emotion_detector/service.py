@@ -5,6 +5,8 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import numpy as np
+import numpy.typing as npt
 from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
 from emotion_serving import InvalidArgument
 
@@ -15,6 +17,7 @@ _log = logging.getLogger(__name__)
 
 _DEFAULT_MAX_FACES = 20
 _DEFAULT_MIN_SCORE = 0.5
+_MOST_EXPECTED = 100
 _LOWEST_MIN_SCORE = 0.05  # below it, nearly every cell of the network is a candidate
 
 _CODES = {
@@ -66,6 +69,7 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
                 image.data,
                 min_score=max(image.min_score or _DEFAULT_MIN_SCORE, _LOWEST_MIN_SCORE),
                 max_faces=image.max_faces or _DEFAULT_MAX_FACES,
+                expected=_expected(image) if image.HasField("known_faces") else None,
             )
         except PictureError as error:
             return _failed(_CODES[error.fault], str(error))
@@ -76,6 +80,14 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
                 "internal error; the detector's log tells more",
             )
         return _found(analysis)
+
+
+def _expected(image: detector_pb2.Image) -> npt.NDArray[np.float32]:
+    """Boxes float32 [N, 4] of the faces that are known; those that are no boxes are left out."""
+    faces = image.known_faces.faces[:_MOST_EXPECTED]
+    boxes = np.array([(f.x, f.y, f.width, f.height) for f in faces], np.float32).reshape(-1, 4)
+    sound = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    return np.asarray(np.clip(boxes[sound], -10, 10), np.float32)
 
 
 def _failed(code: "detector_pb2.ImageErrorCode.ValueType", message: str) -> detector_pb2.Detection:

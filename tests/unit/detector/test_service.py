@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import numpy as np
+import numpy.typing as npt
 import pytest
 from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
 from emotion_detector.detector import Analysis, FaceDetector
@@ -28,11 +30,17 @@ class DetectorWithAFault(FaceDetector):
         super().__init__(Network(PACKAGED_MODEL, 320), Limits())
         self.asked: list[tuple[float, int]] = []
 
-    def analyse(self, data: bytes, min_score: float, max_faces: int) -> Analysis:
+    def analyse(
+        self,
+        data: bytes,
+        min_score: float,
+        max_faces: int,
+        expected: npt.NDArray[np.float32] | None = None,
+    ) -> Analysis:
         if data == FAULTY:
             raise ZeroDivisionError("for the test")
         self.asked.append((min_score, max_faces))
-        return super().analyse(data, min_score, max_faces)
+        return super().analyse(data, min_score, max_faces, expected)
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +111,21 @@ async def test_a_batch_out_of_range_is_refused(stub: Stub, count: int) -> None:
         await stub.Detect(request(*[b"x"] * count))
     assert caught.value.code() is INVALID
     assert caught.value.details() == f"request has {count} images; 1 to 4 are expected"
+
+
+async def test_known_faces_say_where_to_look(detector: DetectorWithAFault) -> None:
+    data = pictures.file(pictures.astronaut())
+    left, upper, width, height = pictures.FACE_BOX
+    here = detector_pb2.ExpectedFace(x=left, y=upper, width=width, height=height)
+    nonsense = detector_pb2.ExpectedFace(x=float("nan"), y=0, width=-1, height=0)
+    with ThreadPoolExecutor(1) as pool:
+        servicer = FaceDetectorServicer(detector, pool, max_batch=4)
+
+        def count(known: list[detector_pb2.ExpectedFace]) -> int:
+            image = detector_pb2.Image(data=data, known_faces=detector_pb2.KnownFaces(faces=known))
+            return len(servicer.detect(image).faces.faces)
+
+        assert count([here]) == 1
+        assert count([nonsense, here]) == 1
+        assert count([nonsense]) == 0
+        assert count([]) == 0
