@@ -1,14 +1,15 @@
 """The Envoy image's entry point: fills in ``envoy.yaml`` from the environment, then becomes Envoy.
 
-``python3 start.py``        renders, adds the admin interface on 127.0.0.1, starts Envoy
-``python3 start.py drain``  tells the running Envoy to take no new connections and to close idle
-                            ones, and returns after ``EMOTION_ENVOY_DRAIN_SECONDS``: the preStop
-                            hook
+``python3 start.py``        renders, adds what a pod needs besides, starts Envoy
+``python3 start.py drain``  tells the running Envoy to send its clients elsewhere, and returns after
+                            ``EMOTION_ENVOY_DRAIN_SECONDS``: the preStop hook
 
 Each placeholder of ``envoy.yaml`` is an environment variable with the prefix ``EMOTION_ENVOY_``.
-Only the standard library is imported, because the image has nothing else.
+What a pod needs besides: an admin interface for the pod alone, a port that shows its metrics and
+nothing else, and TLS if there is a certificate.
 """
 
+import copy
 import http.client
 import os
 import string
@@ -17,9 +18,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 PREFIX = "EMOTION_ENVOY_"
-DEFAULTS = {
+PLACEHOLDERS = {
     "LISTEN_ADDRESS": "0.0.0.0",
     "LISTEN_PORT": "8080",
     "GATEWAY_HOST": "gateway",
@@ -31,93 +35,22 @@ DEFAULTS = {
 }
 """The placeholders of ``envoy.yaml`` and their values in a cluster."""
 
-OWN_DEFAULTS = {
+OWN = {
     "TEMPLATE": str(Path(__file__).with_name("envoy.yaml")),
     "BINARY": "/usr/local/bin/envoy",
-    "ADMIN_PORT": "9901",
-    "METRICS_PORT": "9902",
     "LOG_LEVEL": "warning",
     "CONCURRENCY": "2",
-    "DRAIN_SECONDS": "20",
+    "ADMIN_PORT": "9901",
+    "METRICS_PORT": "9902",
     "TLS_DIRECTORY": "",
     "TLS_PORT": "8443",
+    "DRAIN_SECONDS": "20",
 }
-"""What this entry point itself is told: the file, the program, its ports and threads, how long to
-drain, and a folder with ``tls.crt`` and ``tls.key`` (a Secret) if it is to speak TLS as well."""
+"""What this program itself is told. ``TLS_DIRECTORY`` has ``tls.crt`` and ``tls.key``, as a mounted
+Secret does; empty for no TLS."""
 
-# Merged by Envoy into the file: the admin interface, for draining, is open to this pod alone;
-# of it only the metrics are shown outside.
-_ADMIN = """
-admin:
-  address: { socket_address: { address: 127.0.0.1, port_value: ${ADMIN_PORT} } }
-static_resources:
-  listeners:
-    - name: metrics
-      address: { socket_address: { address: "${LISTEN_ADDRESS}", port_value: ${METRICS_PORT} } }
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.http_connection_manager
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: metrics
-                http_filters:
-                  - name: envoy.filters.http.router
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-                route_config:
-                  virtual_hosts:
-                    - name: metrics
-                      domains: ["*"]
-                      routes:
-                        - match: { path: /stats/prometheus }
-                          route: { cluster: admin }
-  clusters:
-    - name: admin
-      type: STATIC
-      load_assignment:
-        cluster_name: admin
-        endpoints:
-          - lb_endpoints:
-              - endpoint:
-                  address: { socket_address: { address: 127.0.0.1, port_value: ${ADMIN_PORT} } }
-"""  # noqa: E501
-
-# TLS for the same listener: ends it and goes on to the plain port of this pod, with the client's
-# address in front. A renewed certificate is taken up without a restart.
-_TLS = """
-static_resources:
-  listeners:
-    - name: tls
-      address: { socket_address: { address: "${LISTEN_ADDRESS}", port_value: ${TLS_PORT} } }
-      filter_chains:
-        - transport_socket:
-            name: envoy.transport_sockets.tls
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-              common_tls_context:
-                alpn_protocols: [h2, http/1.1]
-                tls_params: { tls_minimum_protocol_version: TLSv1_2 }
-                tls_certificates:
-                  - certificate_chain: { filename: "${TLS_DIRECTORY}/tls.crt" }
-                    private_key: { filename: "${TLS_DIRECTORY}/tls.key" }
-                    watched_directory: { path: "${TLS_DIRECTORY}" }
-          filters:
-            - name: envoy.filters.network.tcp_proxy
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-                stat_prefix: tls
-                cluster: plain
-                idle_timeout: 3600s
-  clusters:
-    - name: plain
-      type: STATIC
-      load_assignment:
-        cluster_name: plain
-        endpoints:
-          - lb_endpoints:
-              - endpoint:
-                  address: { socket_address: { address: 127.0.0.1, port_value: ${LISTEN_PORT} } }
-"""  # noqa: E501
+_NUMBERS = {name for name in PLACEHOLDERS | OWN if name.endswith(("_PORT", "_SECONDS"))}
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
 class StartError(Exception):
@@ -131,43 +64,129 @@ def settings(environment: Mapping[str, str]) -> dict[str, str]:
         StartError: a variable with our prefix that nothing reads, or a number that is none.
     """
     given = {k.removeprefix(PREFIX): v for k, v in environment.items() if k.startswith(PREFIX)}
-    known = DEFAULTS | OWN_DEFAULTS
+    known = PLACEHOLDERS | OWN
     if unknown := sorted(set(given) - set(known)):
         raise StartError(
             f"unknown: {', '.join(PREFIX + name for name in unknown)}; "
             f"expected only {', '.join(PREFIX + name for name in known)}"
         )
     chosen = known | given
-    for name, value in chosen.items():
-        if name.endswith("_PORT") and not (value.isascii() and value.isdigit()):
-            raise StartError(f"{PREFIX}{name} is {value!r}: expected a number")
+    for name in sorted(_NUMBERS | {"CONCURRENCY"}):
+        if not (chosen[name].isascii() and chosen[name].isdigit()):
+            raise StartError(f"{PREFIX}{name} is {chosen[name]!r}: expected a whole number")
     return chosen
 
 
-def render(template: str, values: Mapping[str, str]) -> str:
-    """Envoy's configuration.
+def configuration(template: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Envoy's configuration: the rendered template, admin interface, metrics and TLS.
 
     Raises:
         StartError: the template has a placeholder without a value.
     """
     quoted = dict(values) | {"ALLOWED_ORIGINS": values["ALLOWED_ORIGINS"].replace("'", "''")}
     try:
-        return string.Template(template).substitute(quoted)
+        config: dict[str, Any] = yaml.safe_load(string.Template(template).substitute(quoted))
     except (KeyError, ValueError) as error:
         raise StartError(f"the template has a placeholder that is not known: {error}") from error
+    resources = config["static_resources"]
+    if values["TLS_DIRECTORY"]:
+        (edge,) = resources["listeners"]
+        resources["listeners"].append(_with_tls(edge, values))
+    admin = _address("127.0.0.1", values["ADMIN_PORT"])
+    config["admin"] = {"address": admin}
+    resources["listeners"].append(_metrics_listener(values))
+    resources["clusters"].append(
+        {
+            "name": "admin",
+            "type": "STATIC",
+            "load_assignment": {
+                "cluster_name": "admin",
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": admin}}]}],
+            },
+        }
+    )
+    return config
+
+
+def _with_tls(edge: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """The same listener again, for TLS; a renewed certificate is taken up without a restart."""
+    folder = values["TLS_DIRECTORY"]
+    listener = copy.deepcopy(edge) | {
+        "name": "edge_tls",
+        "address": _address(values["LISTEN_ADDRESS"], values["TLS_PORT"]),
+    }
+    (chain,) = listener["filter_chains"]
+    chain["transport_socket"] = {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+                "tls_certificates": [
+                    {
+                        "certificate_chain": {"filename": f"{folder}/tls.crt"},
+                        "private_key": {"filename": f"{folder}/tls.key"},
+                        "watched_directory": {"path": folder},
+                    }
+                ],
+            },
+        },
+    }
+    return listener
+
+
+def _metrics_listener(values: Mapping[str, str]) -> dict[str, Any]:
+    """Prometheus' metrics: the one page of the admin interface that others may see."""
+    filters = f"{_EXTENSIONS}.filters"
+    manager = {
+        "@type": f"{filters}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "metrics",
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{filters}.http.router.v3.Router"},
+            }
+        ],
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "metrics",
+                    "domains": ["*"],
+                    "routes": [
+                        {"match": {"path": "/stats/prometheus"}, "route": {"cluster": "admin"}}
+                    ],
+                }
+            ]
+        },
+    }
+    connection_manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": manager,
+    }
+    return {
+        "name": "metrics",
+        "address": _address(values["LISTEN_ADDRESS"], values["METRICS_PORT"]),
+        "filter_chains": [{"filters": [connection_manager]}],
+    }
+
+
+def _address(host: str, port: str) -> dict[str, Any]:
+    return {"socket_address": {"address": host, "port_value": int(port)}}
 
 
 def command(values: Mapping[str, str], folder: Path) -> list[str]:
     """Writes the configuration into ``folder`` and returns the command that runs it."""
     config = folder / "envoy.yaml"
-    config.write_text(render(Path(values["TEMPLATE"]).read_text(), values))
+    template = Path(values["TEMPLATE"]).read_text()
+    config.write_text(yaml.safe_dump(configuration(template, values), sort_keys=False))
     return [
         values["BINARY"],
         "--config-path",
         str(config),
-        "--config-yaml",
-        render(_ADMIN, values),
         "--disable-hot-restart",
+        "--concurrency",
+        values["CONCURRENCY"],
         "--log-level",
         values["LOG_LEVEL"],
         "--drain-time-s",
@@ -176,13 +195,15 @@ def command(values: Mapping[str, str], folder: Path) -> list[str]:
 
 
 def drain(values: Mapping[str, str]) -> None:
-    """Drains the Envoy that runs in this container, and waits until it had its time."""
+    """Has Envoy answer every further request with a wish to close the connection, and waits
+    until its clients had the time to go."""
     admin = http.client.HTTPConnection("127.0.0.1", int(values["ADMIN_PORT"]), timeout=5)
-    admin.request("POST", "/healthcheck/fail")
-    admin.getresponse().read()
-    admin.request("POST", "/drain_listeners?graceful")
-    admin.getresponse().read()
-    time.sleep(float(values["DRAIN_SECONDS"]))
+    admin.request("POST", "/drain_listeners?graceful&skip_exit")
+    answer = admin.getresponse()
+    answer.read()
+    if answer.status != 200:
+        raise StartError(f"Envoy's admin interface answered {answer.status} to a drain")
+    time.sleep(int(values["DRAIN_SECONDS"]))
 
 
 def main() -> None:
