@@ -15,7 +15,7 @@ PROTOS := $(shell find protos -name '*.proto')
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/gen/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint unit contract web-test e2e screenshot lock clean
+.PHONY: help setup run test lint unit contract web-test e2e bench screenshot lock clean
 
 help:  ## lists the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -106,16 +106,27 @@ web-test: build/stamps/web  ## tests of the browser client and the page
 e2e: build/stamps/test build/stamps/web build/stamps/browser  ## tests of the whole, in Chromium and from Python
 	$(BIN)/pytest tests/e2e
 
+# --- measuring ---
+
+build/stamps/peers: build/stamps/uv requirements/peers.txt
+	@echo "installing what the benchmarks are compared with"
+	@$(UV) venv --quiet --clear --python build/uv/bin/python build/venv-peers
+	@$(UV) pip install --quiet --python build/venv-peers/bin/python --require-hashes -r requirements/peers.txt
+	@touch $@
+
+bench: build/stamps/test build/stamps/web build/stamps/browser build/stamps/peers  ## measures cost, latency, capacity; ONLY=stack for parts
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
 # --- upkeep ---
 
 screenshot: build/stamps/test build/stamps/web build/stamps/browser  ## takes the README's screenshot anew
 	$(BIN)/python tests/e2e/screenshot.py docs/screenshot.jpg
 
 lock: build/stamps/uv  ## locks the newest versions that the lower bounds allow
-	@for name in uv run test tfserving; do $(MAKE) --no-print-directory lock-$$name; done
+	@for name in uv run test tfserving peers; do $(MAKE) --no-print-directory lock-$$name; done
 
 LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-lock-uv lock-test lock-tfserving: lock-%:
+lock-uv lock-test lock-tfserving lock-peers: lock-%:
 	$(LOCK) requirements/$*.in -o requirements/$*.txt
 lock-run:
 	$(LOCK) $(PYPROJECTS) requirements/build.in $(addprefix --no-emit-package emotion-recognizer-,protos serving detector classifier page gateway local) -o requirements/run.txt

@@ -1,5 +1,6 @@
 """The one place where other services are called: the face detector and the classifier."""
 
+import asyncio
 import json
 import logging
 import math
@@ -16,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 CHIP_BYTES = 48 * 48
 CLASSES = 8
+MAX_FACES_PER_CALL = 128
+"""Below what classifiers take: TensorFlow Serving as we configure it, and the embedded server."""
 
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
@@ -30,6 +33,9 @@ def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1_000),
+            # A name with several addresses is looked up again when a connection ends, so that
+            # new servers are found; by default at most every 30 s.
+            ("grpc.dns_min_time_between_resolutions_ms", 1_000),
             ("grpc.service_config", _SERVICE_CONFIG),
         ],
     )
@@ -110,10 +116,10 @@ class ClassifierBackend:
         self._outage = _Outage("classifier")
 
     async def classify(self, chips: bytes) -> npt.NDArray[np.float32]:
-        """Scores of faces.
+        """Scores of faces; more than a server takes at once are scored in several calls.
 
         Args:
-            chips: 48x48 gray pictures of one byte a pixel, one after another.
+            chips: at least one 48x48 gray picture of one byte a pixel, one after another.
 
         Returns:
             float32 [faces, 8], FER+ order.
@@ -121,19 +127,27 @@ class ClassifierBackend:
         Raises:
             Unavailable: the classifier is away, too slow, or answered nonsense.
         """
+        step = MAX_FACES_PER_CALL * CHIP_BYTES
+        try:
+            parts = await asyncio.gather(
+                *(
+                    self._predict(chips[start : start + step])
+                    for start in range(0, len(chips), step)
+                )
+            )
+        except (grpc.aio.AioRpcError, ValueError) as error:
+            self._outage.away(error)
+            raise Unavailable("the expression classifier is away or too slow") from error
+        self._outage.back()
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    async def _predict(self, chips: bytes) -> npt.NDArray[np.float32]:
         faces = len(chips) // CHIP_BYTES
         tensor = tensor_pb2.TensorProto(dtype=tensor_pb2.DT_UINT8, tensor_content=chips)
         for size in (faces, 48, 48, 1):
             tensor.tensor_shape.dim.add(size=size)
         request = serving_pb2.PredictRequest(model_spec=self._model, inputs={"faces": tensor})
-        try:
-            response = await self._stub.Predict(request, timeout=self._deadline)
-            probabilities = _probabilities(response, faces)
-        except (grpc.aio.AioRpcError, ValueError) as error:
-            self._outage.away(error)
-            raise Unavailable("the expression classifier is away or too slow") from error
-        self._outage.back()
-        return probabilities
+        return _probabilities(await self._stub.Predict(request, timeout=self._deadline), faces)
 
 
 def _detections(

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from emotion.detector.v1 import detector_pb2
 from emotion.tfserving import serving_pb2, tensor_pb2
-from emotion_gateway.backends import ClassifierBackend, DetectorBackend, open_channel
+from emotion_gateway.backends import (
+    MAX_FACES_PER_CALL,
+    ClassifierBackend,
+    DetectorBackend,
+    open_channel,
+)
 from emotion_serving import Unavailable
 from unit.gateway.pictures import answer, box_of, detected, picture, scores
 
@@ -252,3 +257,28 @@ async def test_the_classifier_is_asked_for_the_version_with_the_label(label: str
     assert asked[0].model_spec.name == "emotion"
     assert asked[0].model_spec.version_label == label
     assert (asked[0].model_spec.WhichOneof("version_choice") == "version_label") == bool(label)
+
+
+async def test_a_crowd_is_scored_in_calls_that_every_classifier_takes() -> None:
+    faces = 2 * MAX_FACES_PER_CALL + 3
+    shades = [i % 250 for i in range(faces)]
+    calls = []
+
+    async def predict(data: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+        tensor = serving_pb2.PredictRequest.FromString(data).inputs["faces"]
+        chips = np.frombuffer(tensor.tensor_content, np.uint8).reshape(-1, 48 * 48)
+        assert [dim.size for dim in tensor.tensor_shape.dim] == [len(chips), 48, 48, 1]
+        calls.append(len(chips))
+        answered = scores(*chips[:, 0].tolist())
+        output = tensor_pb2.TensorProto(
+            dtype=tensor_pb2.DT_FLOAT, tensor_content=answered.tobytes()
+        )
+        for size in answered.shape:
+            output.tensor_shape.dim.add(size=size)
+        return serving_pb2.PredictResponse(outputs={"output_0": output}).SerializeToString()
+
+    chips = b"".join(bytes([shade]) * 48 * 48 for shade in shades)
+    async with server(predict) as channel:
+        found = await ClassifierBackend(channel, 5.0, "emotion").classify(chips)
+    assert sorted(calls) == [3, MAX_FACES_PER_CALL, MAX_FACES_PER_CALL]
+    assert np.allclose(found, scores(*shades))
