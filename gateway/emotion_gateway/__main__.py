@@ -10,6 +10,7 @@ from emotion_serving.logs import configure_logs
 from emotion_gateway.backends import ClassifierBackend, DetectorBackend, open_channel
 from emotion_gateway.dispatcher import Dispatcher
 from emotion_gateway.grpc_front import SERVICE, add_emotion_service
+from emotion_gateway.metrics import MetricsServer
 from emotion_gateway.settings import MESSAGE_ROOM, GatewaySettings
 from emotion_gateway.streams import Limits, Streams
 from emotion_gateway.websocket_front import WebSocketFront
@@ -50,7 +51,24 @@ async def serve(settings: GatewaySettings) -> None:
     grpc_server = GrpcServer(settings, [SERVICE])
     add_emotion_service(grpc_server.server, streams)
     websockets = WebSocketFront(streams, settings.max_message_bytes, settings.allowed_origins)
+    metrics = MetricsServer(
+        [
+            ("emotion_gateway_sessions", "Streams and calls served now.", lambda: streams.sessions),
+            (
+                "emotion_gateway_max_sessions",
+                "Streams and calls that may be served at once.",
+                lambda: settings.max_sessions,
+            ),
+            (
+                "emotion_gateway_frames_in_flight",
+                "Frames that wait for the detector or are in work.",
+                lambda: dispatcher.frames_in_flight,
+            ),
+        ]
+    )
     try:
+        if settings.metrics_port:
+            await metrics.start(settings.host, settings.metrics_port)
         websocket_port = await websockets.start(settings.host, settings.websocket_port)
         port = await grpc_server.start()
         await grpc_server.set_serving(True)
@@ -64,6 +82,7 @@ async def serve(settings: GatewaySettings) -> None:
         await run_until_signal(stop)
     finally:
         await websockets.stop()
+        await metrics.stop()
         await detector.close()
         await classifier.close()
 

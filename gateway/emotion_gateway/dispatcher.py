@@ -74,6 +74,12 @@ class Dispatcher:
         self._clock = clock
         self._queue: deque[Source] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._in_work = 0
+
+    @property
+    def frames_in_flight(self) -> int:
+        """Sessions with a frame that waits for its turn, and frames that are in work."""
+        return len(self._queue) + self._in_work
 
     def offer(self, source: Source) -> None:
         """Queues a source that may have a picture; does nothing if it is queued or in work."""
@@ -88,6 +94,7 @@ class Dispatcher:
     def _start_batches(self) -> None:
         while self._free and (batch := self._next_batch()):
             self._free -= 1
+            self._in_work += len(batch)
             task = asyncio.create_task(self._run(batch))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -129,6 +136,7 @@ class Dispatcher:
 
     def _complete(self, batch: _Batch, outcomes: Sequence[Analysis | Failure]) -> None:
         now = self._clock()
+        self._in_work -= len(batch)
         for (source, job), outcome in zip(batch, outcomes, strict=True):
             source.queued = False
             try:

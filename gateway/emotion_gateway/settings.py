@@ -24,6 +24,9 @@ class GatewaySettings(GrpcSettings):
     websocket_port: int = Field(
         50052, ge=0, le=65535, description="port of gRPC-Web over WebSocket; 0 takes a free one"
     )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of /metrics, for Prometheus; 0 for none"
+    )
     detector: str = Field("127.0.0.1:50061", description="address of the face detector")
     classifier: str = Field(
         "127.0.0.1:8500", description="address of TensorFlow Serving or the embedded classifier"

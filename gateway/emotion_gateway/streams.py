@@ -51,6 +51,11 @@ class Streams:
         self._idle.set()
 
     @property
+    def sessions(self) -> int:
+        """Streams and single calls that are served now."""
+        return self._active
+
+    @property
     def draining(self) -> bool:
         """Whether the gateway is stopping."""
         return self._draining.is_set()
