@@ -2,7 +2,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 
+import { AdaptiveRate } from "./adaptive-rate.js";
 import { AsyncQueue } from "./async-queue.js";
+import { Backoff } from "./backoff.js";
 import type { EncodeOptions } from "./encode.js";
 import { Emitter, type ClientEvents } from "./events.js";
 import { failureOfStream, failureOfUnary, type Failure } from "./failure.js";
@@ -12,7 +14,10 @@ import {
   type RecognizeResponse,
   type StreamRecognizeRequestSchema,
   type StreamRecognizeResponse,
+  type Recognition,
+  type Timings,
   type TrackingState,
+  type TrackingStateSchema,
   FrameErrorCode,
 } from "./gen/emotion/v1/emotion_pb.js";
 import { Pace } from "./pace.js";
@@ -26,11 +31,17 @@ import { createWebSocketTransport } from "./websocket-transport.js";
 export interface ConnectOptions {
   /** How the server shall analyse. */
   readonly recognize?: MessageInitShape<typeof RecognizeOptionsSchema>;
-  /** The most frames to send a second; default 30. */
+  /** The most frames to send a second; default 30. Fewer are sent where link or server carry fewer. */
   readonly maxFramesPerSecond?: number;
   /** How frames are encoded; default: longer side 640 pixels at most, quality 0.75. */
   readonly encode?: Partial<EncodeOptions>;
-  /** Headers for every connection and call, asked for each time, such as credentials. */
+  /**
+   * The token for `authorization: Bearer`, asked for at each connection and each
+   * call; undefined for none. When a live connection ends because its token ran
+   * out, another one is made at once with a new token.
+   */
+  readonly token?: () => string | undefined | Promise<string | undefined>;
+  /** Further headers for every connection and call, asked for each time. */
   readonly headers?: () => HeadersInit | Promise<HeadersInit>;
   /** Limits and times of the session. */
   readonly policy?: Partial<SessionPolicy>;
@@ -38,8 +49,30 @@ export interface ConnectOptions {
   readonly webSocket?: typeof WebSocket;
 }
 
+/** The options that can be changed while frames are sent. */
+export type ChangeableOptions = Pick<ConnectOptions, "recognize" | "maxFramesPerSecond" | "encode">;
+
+/** A picture of a recording, for `analyse`. */
+export interface RecordedFrame {
+  /** JPEG, PNG or WebP file. */
+  readonly image: Uint8Array<ArrayBuffer>;
+  /** Its time in the recording, in milliseconds; never runs backwards. */
+  readonly timeMs: number;
+}
+
+/** What was found in a picture of a recording. */
+export interface RecordedResult {
+  readonly timeMs: number;
+  readonly recognition: Recognition;
+  readonly timings: Timings | undefined;
+}
+
+const DEFAULT_ENCODE: EncodeOptions = { maxSide: 640, quality: 0.75 };
+const DEFAULT_FRAMES_PER_SECOND = 30;
+
 interface Stream {
   readonly id: number;
+  answered: boolean;
   readonly requests: AsyncQueue<MessageInitShape<typeof StreamRecognizeRequestSchema>>;
   readonly abort: AbortController;
 }
@@ -58,11 +91,11 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Emotio
  */
 export class EmotionClient {
   readonly #baseUrl: string;
-  readonly #options: ConnectOptions;
+  #options: ConnectOptions;
   readonly #events = new Emitter<ClientEvents>();
   readonly #unary: Client<typeof EmotionService>;
   readonly #session: Session;
-  readonly #replyTimeoutMs: number;
+  readonly #policy: SessionPolicy;
 
   #source: FrameSource | undefined;
   #stream: Stream | undefined;
@@ -71,16 +104,18 @@ export class EmotionClient {
   #wakeRun: (() => void) | undefined;
   #capturedAtMs = new Map<number, number>();
   #tracking: TrackingState | undefined;
-  #rate = new Rate();
+  #answeredRate = new Rate();
+  #sentRate = new Rate();
+  #target: AdaptiveRate;
   #dropped = 0;
   #optionsSent = false;
 
   constructor(url: string | URL, options: ConnectOptions) {
     this.#baseUrl = String(url).replace(/^ws/, "http").replace(/\/$/, "");
     this.#options = options;
-    const policy = { ...DEFAULT_POLICY, ...options.policy };
-    this.#replyTimeoutMs = policy.replyTimeoutMs;
-    this.#session = new Session(policy);
+    this.#target = new AdaptiveRate(this.#maxFramesPerSecond);
+    this.#policy = { ...DEFAULT_POLICY, ...options.policy };
+    this.#session = new Session(this.#policy);
     this.#unary = createClient(EmotionService, createGrpcWebTransport({ baseUrl: this.#baseUrl }));
   }
 
@@ -97,9 +132,11 @@ export class EmotionClient {
   /** Connects and sends the frames of `input`; a source before it is stopped. */
   start(input: FrameInput): void {
     this.stop();
-    const source = createFrameSource(input, { maxSide: 640, quality: 0.75, ...this.#options.encode });
+    const source = createFrameSource(input);
     this.#source = source;
-    this.#rate = new Rate();
+    this.#answeredRate = new Rate();
+    this.#sentRate = new Rate();
+    this.#target = new AdaptiveRate(this.#maxFramesPerSecond);
     this.#dropped = 0;
     this.#tracking = undefined;
     this.#session.start(performance.now());
@@ -111,6 +148,13 @@ export class EmotionClient {
   stop(): void {
     this.#session.stop();
     this.#settle();
+  }
+
+  /** Changes options, also while frames are sent: they count from the next frame on. */
+  update(options: ChangeableOptions): void {
+    this.#options = { ...this.#options, ...options };
+    this.#target.most = this.#maxFramesPerSecond;
+    this.#optionsSent = false;
   }
 
   /** Connects at once while reconnecting, or again after a failure. */
@@ -127,22 +171,81 @@ export class EmotionClient {
   async recognize(image: Uint8Array, signal?: AbortSignal): Promise<RecognizeResponse> {
     return this.#unary.recognize(
       { image, ...(this.#options.recognize && { options: this.#options.recognize }) },
-      { timeoutMs: this.#replyTimeoutMs, headers: await this.#headers(), ...(signal && { signal }) },
+      { timeoutMs: this.#policy.replyTimeoutMs, headers: await this.#headers(), ...(signal && { signal }) },
     );
   }
 
+  /**
+   * Analyses the pictures of a recording: every one of them, in order, with
+   * faces followed from one to the next. The next picture is made while one is
+   * analysed. A server that is away is waited for; `onWait` hears of it.
+   *
+   * @throws ConnectError where trying again would not help, or once aborted.
+   */
+  async *analyse(
+    frames: AsyncIterable<RecordedFrame>,
+    { signal, onWait }: { readonly signal?: AbortSignal; readonly onWait?: (failure: Failure) => void } = {},
+  ): AsyncGenerator<RecordedResult> {
+    let tracking: MessageInitShape<typeof TrackingStateSchema> = {};
+    const pictures = frames[Symbol.asyncIterator]();
+    try {
+      let upcoming = pictures.next();
+      for (;;) {
+        const { done, value: picture } = await upcoming;
+        if (done) return;
+        upcoming = pictures.next();
+        // Its error, if any, is thrown when its turn comes.
+        upcoming.catch(() => undefined);
+        const reply = await this.#recognizePatiently(picture, tracking, signal, onWait);
+        tracking = reply.trackingState ?? {};
+        if (reply.recognition) yield { timeMs: picture.timeMs, recognition: reply.recognition, timings: reply.timings };
+      }
+    } finally {
+      await pictures.return?.();
+    }
+  }
+
+  async #recognizePatiently(
+    { image, timeMs }: RecordedFrame,
+    trackingState: MessageInitShape<typeof TrackingStateSchema>,
+    signal: AbortSignal | undefined,
+    onWait: ((failure: Failure) => void) | undefined,
+  ): Promise<RecognizeResponse> {
+    const backoff = new Backoff(this.#policy.backoff, Math.random);
+    for (;;) {
+      try {
+        return await this.#unary.recognize(
+          // A time of 0 would mean now.
+          { image, trackingState, captureTimeUs: microseconds(timeMs + 1), ...(this.#options.recognize && { options: this.#options.recognize }) },
+          { timeoutMs: this.#policy.replyTimeoutMs, headers: await this.#headers(), ...(signal && { signal }) },
+        );
+      } catch (error) {
+        const failure = failureOfUnary(error);
+        const passing = failure.kind === "lost" || (failure.kind === "frame" && failure.code === FrameErrorCode.DETECTOR_UNAVAILABLE);
+        if (signal?.aborted || !passing) throw error;
+        onWait?.(failure);
+        await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+      }
+    }
+  }
+
+  get #maxFramesPerSecond(): number {
+    return this.#options.maxFramesPerSecond ?? DEFAULT_FRAMES_PER_SECOND;
+  }
+
   async #run(source: FrameSource): Promise<void> {
-    const pace = new Pace(this.#options.maxFramesPerSecond ?? 30);
+    const pace = new Pace(this.#target.perSecond);
     while (this.#source === source) {
       if (!this.#session.canSend(performance.now())) {
         await new Promise<void>((wake) => (this.#wakeRun = wake));
         continue;
       }
+      pace.maxPerSecond = this.#target.perSecond;
       const waitMs = pace.waitMs(performance.now());
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
       let frame: CapturedFrame | undefined;
       try {
-        frame = await source.next();
+        frame = await source.next({ ...DEFAULT_ENCODE, ...this.#options.encode });
       } catch (error) {
         if (this.#source !== source) return;
         this.#events.emit("error", { frameId: 0, code: "capture", message: String(error) });
@@ -164,6 +267,7 @@ export class EmotionClient {
     // The connection may have changed while the frame was taken.
     const ticket = this.#session.send(performance.now());
     if (!ticket) return;
+    this.#sentRate.count(performance.now());
     this.#capturedAtMs.set(ticket.frameId, frame.capturedAtMs);
     if (ticket.via === "unary") {
       void this.#sendUnary(ticket.frameId, frame);
@@ -187,7 +291,7 @@ export class EmotionClient {
           trackingState: this.#tracking ?? {},
           ...(this.#options.recognize && { options: this.#options.recognize }),
         },
-        { timeoutMs: this.#replyTimeoutMs, headers: await this.#headers() },
+        { timeoutMs: this.#policy.replyTimeoutMs, headers: await this.#headers() },
       );
       this.#tracking = reply.trackingState;
       this.#answer(frameId, "unary", {
@@ -205,7 +309,7 @@ export class EmotionClient {
   }
 
   #openStream(id: number): Stream {
-    const stream: Stream = { id, requests: new AsyncQueue(), abort: new AbortController() };
+    const stream: Stream = { id, answered: false, requests: new AsyncQueue(), abort: new AbortController() };
     this.#optionsSent = false;
     void this.#readStream(stream);
     return stream;
@@ -227,10 +331,15 @@ export class EmotionClient {
         headers: await this.#headers(),
       });
       for await (const reply of replies) {
+        stream.answered = true;
         if (this.#stream === stream) this.#answer(Number(reply.frameId), "websocket", reply.outcome, reply.timings);
       }
     } catch (error) {
       failure = failureOfStream(error);
+      if (failure.kind === "refused" && failure.reason === "unauthenticated" && stream.answered && this.#options.token) {
+        // The token ran out: a new one may do.
+        failure = { ...failure, kind: "lost" };
+      }
     }
     this.#session.ended(stream.id, failure, performance.now());
     this.#settle();
@@ -252,20 +361,24 @@ export class EmotionClient {
     if (roundTripMs === undefined && frameId !== 0) return;
     switch (outcome.case) {
       case "recognition":
-        this.#rate.count(now);
+        this.#answeredRate.count(now);
+        this.#target.answered(timings, now);
         this.#events.emit("result", {
           frameId,
           recognition: outcome.value,
           timings,
           capturedAtMs,
           roundTripMs: roundTripMs ?? 0,
-          framesPerSecond: this.#rate.perSecond(now),
+          framesPerSecond: this.#answeredRate.perSecond(now),
+          sentPerSecond: this.#sentRate.perSecond(now),
+          targetPerSecond: this.#target.perSecond,
           dropped: this.#dropped,
           transport,
         });
         break;
       case "dropped":
         this.#dropped += 1;
+        this.#target.dropped(now);
         this.#events.emit("dropped", { frameId, dropped: this.#dropped });
         break;
       case "error":
@@ -277,7 +390,10 @@ export class EmotionClient {
   }
 
   async #headers(): Promise<HeadersInit> {
-    return (await this.#options.headers?.()) ?? {};
+    const headers = new Headers(await this.#options.headers?.());
+    const token = await this.#options.token?.();
+    if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+    return headers;
   }
 
   /** Makes the world as the session wants it: its stream, its timer, the state told, the next frame asked for. */

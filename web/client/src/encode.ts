@@ -12,25 +12,23 @@ export function fitWithin(width: number, height: number, maxSide: number): { wid
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
-/** Draws pictures on one canvas, used again and again, and encodes it. */
+/** Draws pictures on one canvas, used again and again, and encodes it; on the thread that calls it. */
 export class JpegEncoder {
   #canvas: OffscreenCanvas | HTMLCanvasElement | undefined;
-
-  constructor(private readonly options: EncodeOptions) {}
 
   /**
    * Encodes a picture of `width` x `height` pixels. The picture is drawn before
    * this returns, so the source may change while the file is being made.
    */
-  async encode(picture: CanvasImageSource, width: number, height: number): Promise<Uint8Array<ArrayBuffer>> {
-    const size = fitWithin(width, height, this.options.maxSide);
+  async encode(picture: CanvasImageSource, width: number, height: number, options: EncodeOptions): Promise<Uint8Array<ArrayBuffer>> {
+    const size = fitWithin(width, height, options.maxSide);
     const canvas = (this.#canvas ??= createCanvas());
     if (canvas.width !== size.width) canvas.width = size.width;
     if (canvas.height !== size.height) canvas.height = size.height;
     const context = canvas.getContext("2d", { alpha: false }) as CanvasDrawing | null;
     if (!context) throw new Error("this browser gives no canvas to draw on");
     context.drawImage(picture, 0, 0, size.width, size.height);
-    const blob = await toJpeg(canvas, this.options.quality);
+    const blob = await toJpeg(canvas, options.quality);
     return new Uint8Array(await blob.arrayBuffer());
   }
 }
@@ -44,7 +42,7 @@ export class JpegEncoder {
 export async function encodePicture(file: Blob, options: EncodeOptions): Promise<Uint8Array<ArrayBuffer>> {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   try {
-    return await new JpegEncoder(options).encode(bitmap, bitmap.width, bitmap.height);
+    return await new JpegEncoder().encode(bitmap, bitmap.width, bitmap.height, options);
   } finally {
     bitmap.close();
   }

@@ -13,6 +13,10 @@ export interface ResultEvent {
   readonly roundTripMs: number;
   /** Frames analysed a second, over the last two seconds. */
   readonly framesPerSecond: number;
+  /** Frames sent a second, over the last two seconds. */
+  readonly sentPerSecond: number;
+  /** Frames a second that link and server carry, as far as is known: the most that are sent. */
+  readonly targetPerSecond: number;
   /** Frames dropped since the start. */
   readonly dropped: number;
   readonly transport: TransportName;

@@ -1,11 +1,16 @@
 /** Holds frames to a rate on average, whatever the rate of the camera. */
 export class Pace {
-  readonly #intervalMs: number;
+  #intervalMs: number;
   #dueMs = -Infinity;
 
   /** @param maxPerSecond more than 0. */
   constructor(maxPerSecond: number) {
     this.#intervalMs = 1000 / maxPerSecond;
+  }
+
+  /** The rate from here on; more than 0. */
+  set maxPerSecond(rate: number) {
+    this.#intervalMs = 1000 / rate;
   }
 
   /**

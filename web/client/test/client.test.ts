@@ -153,6 +153,70 @@ describe("without WebSocket", () => {
   });
 });
 
+describe("options", () => {
+  test("change while frames are sent", async () => {
+    start(frames(), { recognize: { maxFaces: 3 } });
+    await someResults();
+    client.update({ recognize: { maxFaces: 5 }, maxFramesPerSecond: 20 });
+    await expect.poll(() => gateway.received.filter((request) => request.options?.maxFaces === 5)).toHaveLength(1);
+    await someResults();
+    expect(gateway.headerBlocks).toHaveLength(1);
+    expect(results.at(-1)!.targetPerSecond).toBe(20);
+    expect(results.at(-1)!.sentPerSecond).toBeGreaterThan(5);
+  });
+
+  test("a token is asked for at each connection", async () => {
+    let asked = 0;
+    start(frames(), { token: async () => `key-${++asked}`, headers: () => ({ "x-tenant": "a" }) });
+    await someResults();
+    gateway.closeStreams(1006);
+    await expect.poll(() => gateway.headerBlocks.length).toBe(2);
+    expect(gateway.headerBlocks.map((block) => /authorization: (.*)\r/.exec(block)?.[1])).toEqual(["Bearer key-1", "Bearer key-2"]);
+    expect(gateway.headerBlocks[0]).toContain("x-tenant: a");
+  });
+});
+
+describe("a recording", () => {
+  async function* pictures(count: number) {
+    for (let picture = 0; picture < count; picture += 1) yield { image: new Uint8Array(50), timeMs: picture * 100 };
+  }
+
+  test("is analysed picture by picture, with faces followed", async () => {
+    client = connect(gateway.url);
+    const times: number[] = [];
+    for await (const { timeMs, recognition } of client.analyse(pictures(5))) {
+      times.push(timeMs);
+      expect(recognition.faces[0]!.trackId).toBe(1n);
+    }
+    expect(times).toEqual([0, 100, 200, 300, 400]);
+    expect(gateway.unary.map((request) => request.trackingState?.nextTrackId)).toEqual([0n, 1n, 2n, 3n, 4n]);
+    expect(gateway.unary.map((request) => request.captureTimeUs)).toEqual([1000n, 101_000n, 201_000n, 301_000n, 401_000n]);
+  });
+
+  test("waits for a server that is away, and misses nothing", async () => {
+    client = connect(gateway.url, { policy: POLICY });
+    gateway.behaviour.service = false;
+    const waits: string[] = [];
+    const times: number[] = [];
+    const onWait = (failure: { kind: string }) => {
+      waits.push(failure.kind);
+      if (waits.length === 2) gateway.behaviour.service = true;
+    };
+    for await (const { timeMs } of client.analyse(pictures(3), { onWait })) times.push(timeMs);
+    expect(waits).toEqual(["lost", "lost"]);
+    expect(times).toEqual([0, 100, 200]);
+  });
+
+  test("ends when it is aborted", async () => {
+    client = connect(gateway.url);
+    const abort = new AbortController();
+    await expect(async () => {
+      for await (const _ of client.analyse(pictures(50), { signal: abort.signal })) abort.abort();
+    }).rejects.toThrow();
+    expect(gateway.unary.length).toBeLessThan(5);
+  });
+});
+
 test("one picture is analysed by one call", async () => {
   client = connect(gateway.url);
   const { recognition } = await client.recognize(new Uint8Array(10));

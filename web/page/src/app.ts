@@ -3,24 +3,37 @@ import {
   connect,
   encodePicture,
   failureOfUnary,
+  type ChangeableOptions,
   type ClientState,
+  type Failure,
   type FrameErrorEvent,
   type Recognition,
   type ResultEvent,
 } from "@emotion-recognizer/client";
 
 import { Announcer, facesText } from "./announcer.js";
-import { closeCamera, openCamera } from "./camera.js";
-import { acceptDrops, acceptFiles } from "./file-input.js";
-import { faceViews } from "./face-view.js";
+import { CameraPicker } from "./camera-picker.js";
+import { canShareScreen, closeStream, openCamera, openScreen } from "./camera.js";
+import { ClipControls } from "./clip-controls.js";
+import { ClipFrames } from "./clip-frames.js";
+import { ClipResults } from "./clip-results.js";
+import { download, fileName } from "./download.js";
+import { acceptDrops, acceptFiles, acceptPastes } from "./file-input.js";
+import { faceViews, type FaceView } from "./face-view.js";
 import { FacesPanel } from "./faces-panel.js";
-import { Message } from "./message.js";
+import { Message, type MessageDetails } from "./message.js";
 import { pageElement } from "./page-element.js";
+import { HISTORY_SECONDS, ScoreHistory } from "./score-history.js";
+import { ScoreLog, toCsv, toJson } from "./score-log.js";
+import { SettingsDialog } from "./settings-dialog.js";
+import { SettingsStore, type Settings } from "./settings.js";
 import { Stage } from "./stage.js";
+import { StatisticsPanel } from "./statistics.js";
 import { StatusLine } from "./status-line.js";
-import { cameraTrouble } from "./trouble.js";
+import { Timeline } from "./timeline.js";
+import { allowCameraText, cameraTrouble, screenTrouble, type TroubleCode } from "./trouble.js";
 
-/** How often the numbers of the status line change, in milliseconds. */
+/** How often the numbers of the status line and the timeline change, in milliseconds. */
 const REFRESH_MS = 500;
 /** How often the panel changes at most. */
 const PANEL_MS = 100;
@@ -29,26 +42,51 @@ const STALE_MS = 1500;
 /** A connection that is back sooner is not worth a message. */
 const PATIENCE_MS = 1000;
 
-type View = "welcome" | "camera" | "picture" | "video";
+type View = "welcome" | "camera" | "screen" | "picture" | "video";
 
 /** The page: what the user asks for, what the client tells, and what is shown of both. */
 export class App {
-  readonly #client = connect(location.origin);
-  readonly #stage = new Stage();
-  readonly #panel = new FacesPanel();
+  readonly #settings = new SettingsStore();
+  readonly #client = connect(location.origin, clientOptions(this.#settings.current));
+  readonly #stage = new Stage({ select: (number) => this.#select(number), frame: (time) => this.#showClipAt(time) });
+  readonly #panel = new FacesPanel((number) => this.#select(number));
+  readonly #timeline = new Timeline((seconds) => this.#clipControls.seek(seconds));
+  readonly #statistics = new StatisticsPanel();
+  readonly #clipControls = new ClipControls(this.#stage.video);
+  readonly #cameraPicker = new CameraPicker((deviceId) => {
+    this.#settings.change({ cameraId: deviceId });
+    void this.startCamera();
+  });
   readonly #status = new StatusLine();
   readonly #message = new Message();
   readonly #announcer = new Announcer();
   readonly #startButton = pageElement<HTMLButtonElement>("start-camera");
+  readonly #screenButton = pageElement<HTMLButtonElement>("share-screen");
   readonly #stopButton = pageElement<HTMLButtonElement>("stop");
+  readonly #mirrorButton = pageElement<HTMLButtonElement>("mirror");
+  readonly #exportButtons = ["export-csv", "export-json"].map((id) => pageElement<HTMLButtonElement>(id));
 
   readonly #dismiss = { name: "Dismiss", act: () => this.#message.hide() };
   readonly #tryCameraAgain = { name: "Try again", act: () => void this.startCamera() };
+  readonly #tryScreenAgain = { name: "Try again", act: () => void this.shareScreen() };
 
   #view: View = "welcome";
   /** Counts what the user asked for: work begun for an earlier wish gives up. */
   #wish = 0;
-  #camera: MediaStream | undefined;
+  #stream: MediaStream | undefined;
+  #facesUser = true;
+  /** Ends what is under way for a picture or a clip. */
+  #abort = new AbortController();
+
+  /** The faces shown last, and the one that the user chose to look at more closely. */
+  #faces: readonly FaceView[] = [];
+  #chosen: number | undefined;
+  readonly #history = new ScoreHistory();
+  readonly #log = new ScoreLog();
+  #startedAtMs = 0;
+  #clip: ClipResults | undefined;
+  #clipSeconds = 0;
+
   #result: ResultEvent | undefined;
   #resultAtMs = 0;
   #panelAtMs = 0;
@@ -57,12 +95,23 @@ export class App {
 
   constructor() {
     this.#startButton.addEventListener("click", () => void this.startCamera());
+    this.#screenButton.addEventListener("click", () => void this.shareScreen());
+    this.#screenButton.hidden = !canShareScreen();
     this.#stopButton.addEventListener("click", () => this.stop());
+    this.#mirrorButton.addEventListener("click", () => this.#toggleMirror());
+    pageElement("save-view").addEventListener("click", () => void this.#saveView());
+    pageElement("export-csv").addEventListener("click", () => this.#export("csv"));
+    pageElement("export-json").addEventListener("click", () => this.#export("json"));
+    pageElement("clear-all").addEventListener("click", () => this.clearAll());
+
     const choose = { picture: (file: File) => void this.showPicture(file), video: (file: File) => void this.showVideo(file) };
+    const refuse = () => this.#message.show("unsupported-file", { wayOut: this.#dismiss });
     acceptFiles(pageElement<HTMLInputElement>("picture-file"), choose.picture);
     acceptFiles(pageElement<HTMLInputElement>("video-file"), choose.video);
-    acceptDrops(pageElement("drop"), choose, () => this.#message.show("unsupported-file", { wayOut: this.#dismiss }));
+    acceptDrops(pageElement("drop"), choose, refuse);
+    acceptPastes(choose, refuse);
 
+    new SettingsDialog(this.#settings, () => this.#client.update(clientOptions(this.#settings.current)));
     this.#client.on("result", (result) => this.#showResult(result));
     this.#client.on("error", (error) => this.#showFrameError(error));
     this.#client.on("state", (state) => this.#showState(state));
@@ -75,24 +124,35 @@ export class App {
     this.#message.hide();
     this.#status.show({ name: "connecting" }, undefined, "Waiting for the camera…");
     try {
-      const { stream, mirrored } = await openCamera();
+      const { stream, deviceId, facesUser } = await openCamera(this.#settings.current.cameraId);
       if (wish !== this.#wish) {
-        closeCamera(stream);
+        closeStream(stream);
         return;
       }
-      this.#leave();
-      this.#camera = stream;
-      stream.getVideoTracks()[0]?.addEventListener("ended", () => this.#cameraEnded(stream));
-      this.#enter("camera", "Looking for faces…");
-      await this.#stage.showCamera(stream, mirrored);
-      if (wish === this.#wish) this.#client.start(this.#stage.video);
+      this.#facesUser = facesUser;
+      await this.#showStream(wish, stream, "camera");
+      if (wish === this.#wish) void this.#cameraPicker.show(deviceId);
     } catch (error) {
       if (wish !== this.#wish) return;
-      if (this.#view === "camera") this.stop();
-      this.#showState(this.#client.state);
       const code = cameraTrouble(error, isSecureContext);
-      // Trying again does not make an origin secure.
-      this.#message.show(code, { wayOut: code === "insecure-origin" ? this.#dismiss : this.#tryCameraAgain });
+      this.#refuseStream("camera", code, this.#tryCameraAgain, code === "camera-denied" ? { text: allowCameraText(navigator.userAgent) } : {});
+    }
+  }
+
+  /** Lets the user choose a screen and analyses what it shows. */
+  async shareScreen(): Promise<void> {
+    const wish = ++this.#wish;
+    this.#message.hide();
+    this.#status.show({ name: "connecting" }, undefined, "Waiting for the screen…");
+    try {
+      const stream = await openScreen();
+      if (wish !== this.#wish) {
+        closeStream(stream);
+        return;
+      }
+      await this.#showStream(wish, stream, "screen");
+    } catch (error) {
+      if (wish === this.#wish) this.#refuseStream("screen", screenTrouble(error, isSecureContext), this.#tryScreenAgain);
     }
   }
 
@@ -111,17 +171,23 @@ export class App {
     }
   }
 
-  /** Plays a video file and analyses it as it plays. */
+  /** Analyses a video file frame by frame; it can be played and searched all the while. */
   async showVideo(file: File): Promise<void> {
     const wish = ++this.#wish;
     this.#leave();
     this.#enter("video", "Looking for faces…");
+    this.#status.show({ name: "connecting" }, undefined, "Opening the video…");
+    const clip = new ClipFrames(file);
     try {
       await this.#stage.showVideo(file);
-      if (wish === this.#wish) this.#client.start(this.#stage.video);
+      await clip.open();
     } catch {
+      clip.close();
       if (wish === this.#wish) this.#refuseFile();
+      return;
     }
+    if (wish === this.#wish) await this.#analyseClip(wish, clip);
+    clip.close();
   }
 
   /** Goes back to the first view. */
@@ -134,36 +200,107 @@ export class App {
     this.#startButton.focus({ preventScroll: true });
   }
 
+  /** Forgets all scores; what is live goes on from the beginning. */
+  clearAll(): void {
+    this.#forget();
+    if (this.#view === "picture" || this.#view === "video") this.stop();
+    this.#announcer.say("All scores are cleared");
+  }
+
+  async #showStream(wish: number, stream: MediaStream, view: "camera" | "screen"): Promise<void> {
+    this.#leave();
+    this.#stream = stream;
+    const track = stream.getVideoTracks()[0]!;
+    track.addEventListener("ended", () => this.#streamEnded(stream, view));
+    this.#enter(view, "Looking for faces…");
+    this.#startedAtMs = performance.now();
+    await this.#stage.showStream(stream, view === "camera" && this.#facesUser && this.#settings.current.mirror);
+    this.#showMirror();
+    if (wish === this.#wish) this.#client.start(track);
+  }
+
+  #refuseStream(view: "camera" | "screen", code: TroubleCode, again: MessageDetails["wayOut"], details: MessageDetails = {}): void {
+    if (this.#view === view) this.stop();
+    this.#showState(this.#client.state);
+    // Trying again makes no origin secure and no browser newer.
+    const hopeless = code === "insecure-origin" || code === "unsupported-browser";
+    this.#message.show(code, { ...details, wayOut: hopeless ? this.#dismiss : again });
+  }
+
+  #streamEnded(stream: MediaStream, view: "camera" | "screen"): void {
+    if (this.#stream !== stream) return;
+    this.stop();
+    // Whoever ends the sharing of a screen in the browser's own bar needs no message.
+    if (view === "camera") this.#message.show("camera-missing", { title: "The camera was disconnected.", wayOut: this.#tryCameraAgain });
+  }
+
   async #analysePicture(wish: number, image: Uint8Array): Promise<void> {
     const startedAtMs = performance.now();
     this.#message.hide();
     this.#status.show({ name: "connecting" }, undefined, "Analysing…");
     try {
-      const { recognition } = await this.#client.recognize(image);
+      const { recognition } = await this.#client.recognize(image, this.#abort.signal);
       if (wish !== this.#wish || !recognition) return;
-      const faces = faceViews(recognition);
-      this.#stage.showFaces(faces);
+      this.#faces = faceViews(recognition);
+      this.#log.add(this.#faces, 0);
+      this.#stage.showFaces(this.#faces);
       this.#panel.emptyText = "No face was found.";
-      this.#panel.show(faces);
-      this.#announcer.say(facesText(faces));
+      this.#showPanel();
+      this.#announcer.say(facesText(this.#faces));
       this.#showClassifier(recognition);
       this.#status.show({ name: "stopped" }, undefined, `Analysed in ${Math.round(performance.now() - startedAtMs)} ms`);
     } catch (error) {
       if (wish !== this.#wish) return;
-      const failure = failureOfUnary(error);
-      const wayOut = { name: "Retry now", act: () => void this.#analysePicture(wish, image) };
       this.#panel.emptyText = "The picture was not analysed.";
       this.#status.show({ name: "stopped" }, undefined, "Not analysed");
-      if (failure.kind === "frame") this.#message.show("frame-error", { title: "The picture could not be analysed.", text: failure.message, wayOut });
-      else if (failure.kind === "refused") this.#message.show("refused", { wayOut });
-      else this.#message.show(failure.reason === "session-limit" ? "session-limit" : "server-away", { text: "The picture was not analysed.", wayOut });
+      this.#showFailure(failureOfUnary(error), "The picture was not analysed.", () => void this.#analysePicture(wish, image));
     }
   }
 
-  #cameraEnded(stream: MediaStream): void {
-    if (this.#camera !== stream) return;
-    this.stop();
-    this.#message.show("camera-missing", { title: "The camera was disconnected.", wayOut: this.#tryCameraAgain });
+  async #analyseClip(wish: number, clip: ClipFrames): Promise<void> {
+    const { clipFramesPerSecond, maxSide, quality } = this.#settings.current;
+    const { signal } = this.#abort;
+    const step = clip.step(clipFramesPerSecond);
+    const results = new ClipResults(step);
+    this.#clip = results;
+    this.#clipSeconds = clip.duration;
+    this.#clipControls.show(clip.duration);
+    this.#status.show({ name: "stopped" }, undefined, "Analysing the video…");
+    const onWait = (failure: Failure) => {
+      if (wish !== this.#wish) return;
+      const code = failure.kind === "lost" ? troubleOf(failure) : "frame-error";
+      this.#message.show(code, { text: "The analysis goes on by itself." });
+    };
+    try {
+      for await (const { timeMs, recognition } of this.#client.analyse(clip.frames(step, { maxSide, quality }), { signal, onWait })) {
+        if (wish !== this.#wish) return;
+        const time = timeMs / 1000;
+        const faces = faceViews(recognition);
+        results.add({ time, faces });
+        this.#log.add(faces, time);
+        this.#message.hide("server-away", "session-limit", "frame-error");
+        this.#showClassifier(recognition);
+        this.#clipControls.progress(Math.min(0.999, (time + step) / clip.duration));
+        this.#clipControls.follow(time);
+      }
+      if (wish !== this.#wish) return;
+      this.#clipControls.progress(1);
+      this.#clipControls.follow(0);
+      this.#status.show({ name: "stopped" }, undefined, `${results.length} frames analysed`);
+      this.#announcer.say("The whole video is analysed");
+    } catch (error) {
+      if (wish !== this.#wish) return;
+      this.#clipControls.progress(0, "The analysis stopped.");
+      this.#status.show({ name: "stopped" }, undefined, "Not analysed");
+      this.#showFailure(failureOfUnary(error), "The rest of the video was not analysed.", undefined);
+    }
+    this.#refresh();
+  }
+
+  #showFailure(failure: Failure, text: string, again: (() => void) | undefined): void {
+    const wayOut = again ? { name: "Retry now", act: again } : this.#dismiss;
+    if (failure.kind === "frame") this.#message.show("frame-error", { title: text, text: failure.message, wayOut });
+    else this.#message.show(troubleOf(failure), failure.kind === "lost" ? { text, wayOut } : { wayOut });
   }
 
   #refuseFile(): void {
@@ -180,36 +317,103 @@ export class App {
   /** Ends what is going on: the camera is off and nothing is sent any more. */
   #leave(): void {
     this.#client.stop();
-    if (this.#camera) closeCamera(this.#camera);
-    this.#camera = undefined;
-    this.#result = undefined;
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    if (this.#stream) closeStream(this.#stream);
+    this.#stream = undefined;
+    this.#clip = undefined;
     this.#lostAtMs = undefined;
     this.#stage.clear();
-    this.#panel.show([]);
+    this.#clipControls.hide();
+    this.#cameraPicker.hide();
+    this.#forget();
     this.#message.hide();
+  }
+
+  #forget(): void {
+    this.#result = undefined;
+    this.#faces = [];
+    this.#chosen = undefined;
+    this.#history.clear();
+    this.#log.clear();
+    this.#startedAtMs = performance.now();
+    this.#timeline.clear();
+    this.#statistics.clear();
+    this.#showPanel();
   }
 
   #setView(view: View): void {
     this.#view = view;
     document.body.dataset["view"] = view;
     const welcome = view === "welcome";
+    const live = view === "camera" || view === "screen";
     pageElement("welcome").hidden = !welcome;
     pageElement("view").hidden = welcome;
-    pageElement(welcome ? "welcome-controls" : "view-controls").append(pageElement("controls"));
+    pageElement(welcome ? "welcome-controls" : "view-controls").prepend(pageElement("controls"));
     this.#stopButton.hidden = welcome;
     this.#startButton.hidden = view === "camera";
     this.#startButton.classList.toggle("primary", welcome);
+    this.#mirrorButton.hidden = view !== "camera";
+    pageElement("timeline-panel").hidden = view === "picture";
+    pageElement("statistics-panel").hidden = !live;
+  }
+
+  #select(number: number): void {
+    this.#chosen = number;
+    this.#showPanel();
+    this.#refresh();
+  }
+
+  /** The face that the user chose while it is there, or else the first one. */
+  get #selected(): number | undefined {
+    return this.#faces.some((face) => face.number === this.#chosen) ? this.#chosen : this.#faces[0]?.number;
+  }
+
+  #showPanel(): void {
+    this.#panel.show(this.#faces, this.#selected);
+    this.#stage.selected = this.#faces.length > 1 ? this.#selected : undefined;
+    for (const button of this.#exportButtons) button.disabled = this.#log.length === 0;
+  }
+
+  #toggleMirror(): void {
+    this.#stage.mirrored = !this.#stage.mirrored;
+    // A camera that looks away is no mirror, whatever is remembered.
+    if (this.#facesUser) this.#settings.change({ mirror: this.#stage.mirrored });
+    this.#showMirror();
+  }
+
+  #showMirror(): void {
+    this.#mirrorButton.ariaPressed = String(this.#stage.mirrored);
+  }
+
+  async #saveView(): Promise<void> {
+    try {
+      download(await this.#stage.photograph(), fileName("view", "png", new Date()));
+    } catch {
+      this.#announcer.say("There is nothing to save yet");
+    }
+  }
+
+  #export(kind: "csv" | "json"): void {
+    const file =
+      kind === "csv"
+        ? new Blob([toCsv(this.#log.rows())], { type: "text/csv" })
+        : new Blob([toJson(this.#log.rows())], { type: "application/json" });
+    download(file, fileName("scores", kind, new Date()));
   }
 
   #showResult(result: ResultEvent): void {
     const now = performance.now();
-    const faces = faceViews(result.recognition);
-    this.#stage.showFaces(faces);
+    this.#faces = faceViews(result.recognition);
+    this.#stage.followFaces(this.#faces, result.capturedAtMs);
+    this.#history.add(this.#faces, now / 1000);
+    this.#log.add(this.#faces, Math.max(0, result.capturedAtMs - this.#startedAtMs) / 1000);
+    this.#statistics.add(result);
     if (now - this.#panelAtMs >= PANEL_MS) {
       this.#panelAtMs = now;
       this.#panel.emptyText = "No face in view.";
-      this.#panel.show(faces);
-      this.#announcer.sayFaces(faces, now);
+      this.#showPanel();
+      this.#announcer.sayFaces(this.#faces, now);
     }
     const first = this.#result === undefined;
     this.#result = result;
@@ -217,6 +421,18 @@ export class App {
     if (first) this.#status.show(this.#client.state, result);
     this.#showClassifier(result.recognition);
     if (now - this.#errorAtMs > STALE_MS) this.#message.hide("frame-error");
+  }
+
+  #showClipAt(time: number): void {
+    if (!this.#clip) return;
+    this.#faces = this.#clip.at(time);
+    this.#stage.showFaces(this.#faces);
+    const now = performance.now();
+    if (now - this.#panelAtMs < PANEL_MS && !this.#stage.video.paused) return;
+    this.#panelAtMs = now;
+    this.#panel.emptyText = "No face at this moment.";
+    this.#showPanel();
+    this.#announcer.sayFaces(this.#faces, now);
   }
 
   #showClassifier(recognition: Recognition): void {
@@ -230,43 +446,96 @@ export class App {
   }
 
   #showState(state: ClientState): void {
-    // Pictures have words of their own.
-    if (this.#view !== "picture") this.#status.show(state, state.name === "live" ? this.#result : undefined);
+    // Pictures and clips have words of their own.
+    if (this.#view !== "picture" && this.#view !== "video") this.#status.show(state, state.name === "live" ? this.#result : undefined);
     switch (state.name) {
       case "live":
         this.#lostAtMs = undefined;
-        this.#message.hide("server-away", "session-limit", "refused");
+        this.#message.hide("server-away", "reconnecting", "session-limit", "signed-out", "refused");
         break;
       case "reconnecting": {
         const now = performance.now();
         this.#lostAtMs ??= now;
         if (state.attempt === 1 && now - this.#lostAtMs < PATIENCE_MS) break;
-        this.#message.show(state.reason === "session-limit" ? "session-limit" : "server-away", {
+        this.#message.show(troubleOf(state), {
           countdown: state.retryInMs > 0 ? `Next attempt in ${state.retryInMs / 1000} s.` : "Trying now…",
           wayOut: { name: "Retry now", act: () => this.#client.retry() },
         });
         break;
       }
       case "failed":
-        this.#message.show("refused", { text: state.message, wayOut: { name: "Try again", act: () => this.#client.retry() } });
+        this.#message.show(troubleOf(state), { wayOut: { name: "Try again", act: () => this.#client.retry() } });
         break;
     }
   }
 
   #refresh(): void {
-    if (this.#view !== "camera" && this.#view !== "video") return;
+    if (this.#view === "video") this.#refreshClip();
+    if (this.#view !== "camera" && this.#view !== "screen") return;
     const now = performance.now();
     const fresh = now - this.#resultAtMs < STALE_MS;
     const { state } = this.#client;
     if (state.name === "stopped") return;
     if (state.name === "live") this.#status.show(state, fresh ? this.#result : undefined);
     else this.#showState(state);
-    // What no longer moves with the faces misleads; a paused video has not moved either.
-    if (!fresh && this.#result && !this.#stage.video.paused) {
+    this.#statistics.show(fresh && state.name === "live" ? this.#result : undefined);
+    // What no longer moves with the faces misleads.
+    if (!fresh && this.#result) {
       this.#result = undefined;
+      this.#faces = [];
       this.#stage.showFaces([]);
       this.#panel.emptyText = state.name === "live" ? "Looking for faces…" : "Waiting for the server…";
-      this.#panel.show([]);
+      this.#showPanel();
     }
+    const face = this.#selected ?? this.#chosen;
+    const to = now / 1000;
+    this.#timeline.show(
+      { columns: face === undefined ? undefined : this.#history.of(face), from: to - HISTORY_SECONDS, to, name: face === undefined ? "no face" : `face ${face}` },
+      now,
+    );
+  }
+
+  #refreshClip(): void {
+    if (!this.#clip) return;
+    const numbers = this.#clip.numbers();
+    const face = this.#selected ?? (numbers.includes(this.#chosen ?? 0) ? this.#chosen : numbers[0]);
+    const { currentTime } = this.#stage.video;
+    if (this.#stage.video.paused) this.#showClipAt(currentTime);
+    this.#timeline.show(
+      {
+        columns: face === undefined ? undefined : this.#clip.of(face),
+        from: 0,
+        to: this.#clipSeconds,
+        name: face === undefined ? "no face" : `face ${face}`,
+        position: currentTime,
+      },
+      performance.now(),
+    );
+  }
+}
+
+/** What of the settings the client is to know. */
+function clientOptions(settings: Settings): ChangeableOptions {
+  const { framesPerSecond, maxSide, quality, smoothingSeconds, minDetectionScore, landmarks } = settings;
+  return {
+    maxFramesPerSecond: framesPerSecond,
+    encode: { maxSide, quality },
+    recognize: { smoothingSeconds, minDetectionScore, landmarks },
+  };
+}
+
+/** The trouble that the end of a connection is. */
+function troubleOf({ reason }: Exclude<Failure, { kind: "frame" }> | Extract<ClientState, { reason: unknown }>): TroubleCode {
+  switch (reason) {
+    case "session-limit":
+      return "session-limit";
+    case "unauthenticated":
+      return "signed-out";
+    case "refused":
+      return "refused";
+    case "server-away":
+      return "server-away";
+    default:
+      return "reconnecting";
   }
 }

@@ -4,6 +4,12 @@ import { expressionName, labelText } from "./expression.js";
 import type { Rect } from "./geometry.js";
 import { trackColour } from "./palette.js";
 
+/** A point in fractions of the picture. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
 /** A face as the page shows it. */
 export interface FaceView {
   /** The track; 0 where faces are not tracked. */
@@ -13,6 +19,9 @@ export interface FaceView {
   readonly colour: string;
   /** In fractions of the picture. */
   readonly box: Rect;
+  /** Eyes, tip of the nose, corners of the mouth; empty if they are not shown. */
+  readonly landmarks: readonly Point[];
+  readonly detectionScore: number;
   readonly expression: ReturnType<typeof expressionName>;
   readonly label: string;
   readonly scores: Recognition["faces"][number]["scores"];
@@ -29,6 +38,8 @@ export function faceViews(recognition: Recognition): FaceView[] {
         number,
         colour: trackColour(number),
         box: face.box ?? { x: 0, y: 0, width: 0, height: 0 },
+        landmarks: face.landmarks,
+        detectionScore: face.detectionScore,
         expression: expressionName(face.expression),
         label: labelText(face.expression, face.scores),
         scores: face.scores,

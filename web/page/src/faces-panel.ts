@@ -5,15 +5,18 @@ import { pageElement } from "./page-element.js";
 /** More faces than these are counted, not listed. */
 const MOST_FACES = 20;
 
-/** The list of faces, with the scores of all eight expressions for each. */
+/** The list of faces, with the scores of all eight expressions for the selected one. */
 export class FacesPanel {
   readonly #list = pageElement<HTMLOListElement>("faces");
   readonly #none = pageElement("no-faces");
   readonly #more = pageElement("more-faces");
   readonly #items = new Map<number, FaceItem>();
 
-  /** Shows `faces`, which are in the order of their numbers. */
-  show(faces: readonly FaceView[]): void {
+  /** @param select is called with the number of the face that the user chooses. */
+  constructor(private readonly select: (number: number) => void) {}
+
+  /** Shows `faces`, which are in the order of their numbers; `selected` is the number of one of them. */
+  show(faces: readonly FaceView[], selected: number | undefined): void {
     const listed = faces.slice(0, MOST_FACES);
     const numbers = new Set(listed.map((face) => face.number));
     for (const [number, item] of this.#items) {
@@ -23,9 +26,9 @@ export class FacesPanel {
     }
     listed.forEach((face, place) => {
       let item = this.#items.get(face.number);
-      if (!item) this.#items.set(face.number, (item = new FaceItem(face)));
+      if (!item) this.#items.set(face.number, (item = new FaceItem(face, () => this.select(face.number))));
       if (this.#list.children[place] !== item.element) this.#list.insertBefore(item.element, this.#list.children[place] ?? null);
-      item.show(face);
+      item.show(face, face.number === selected);
     });
     const more = faces.length - listed.length;
     this.#more.hidden = more === 0;
@@ -42,13 +45,16 @@ export class FacesPanel {
 /** One face of the list; changes only what changed. */
 class FaceItem {
   readonly element = document.createElement("li");
+  readonly #head = document.createElement("button");
   readonly #label = document.createElement("strong");
   readonly #scores = document.createElement("dl");
   readonly #rows = new Map<ExpressionName, { fill: HTMLElement; value: HTMLElement }>();
 
-  constructor(face: FaceView) {
-    const head = document.createElement("p");
+  constructor(face: FaceView, select: () => void) {
+    const head = this.#head;
+    head.type = "button";
     head.className = "face-head";
+    head.addEventListener("click", select);
     const swatch = document.createElement("span");
     swatch.className = "swatch";
     swatch.style.backgroundColor = face.colour;
@@ -72,12 +78,13 @@ class FaceItem {
     this.element.append(head, this.#scores);
   }
 
-  show(face: FaceView): void {
+  show(face: FaceView, selected: boolean): void {
+    this.#head.ariaPressed = String(selected);
     this.element.dataset["trackId"] = String(face.trackId);
     this.element.dataset["expression"] = face.expression;
     setText(this.#label, face.label);
-    this.#scores.hidden = !face.scores;
-    if (!face.scores) return;
+    this.#scores.hidden = !face.scores || !selected;
+    if (!face.scores || !selected) return;
     for (const [expression, { fill, value }] of this.#rows) {
       const score = face.scores[expression];
       fill.style.transform = `scaleX(${score.toFixed(3)})`;

@@ -29,9 +29,22 @@ export function acceptDrops(area: HTMLElement, handlers: FileHandlers, refuse: (
     if (!hasFile(event)) return;
     event.preventDefault();
     area.hidden = true;
-    const file = event.dataTransfer?.files[0];
-    if (file?.type.startsWith("image/")) handlers.picture(file);
-    else if (file?.type.startsWith("video/")) handlers.video(file);
-    else refuse();
+    handle(event.dataTransfer?.files[0], handlers, refuse);
   });
+}
+
+/** Takes a picture or a video that is pasted, such as a picture copied from another program. */
+export function acceptPastes(handlers: FileHandlers, refuse: () => void): void {
+  document.addEventListener("paste", (event) => {
+    const file = event.clipboardData?.files[0];
+    if (!file) return;
+    event.preventDefault();
+    handle(file, handlers, refuse);
+  });
+}
+
+function handle(file: File | undefined, handlers: FileHandlers, refuse: () => void): void {
+  if (file?.type.startsWith("image/")) handlers.picture(file);
+  else if (file?.type.startsWith("video/")) handlers.video(file);
+  else refuse();
 }

@@ -23,3 +23,22 @@ export function luminance(colour: string): number {
   }) as [number, number, number];
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
+
+/** The line of an expression in a timeline: its colour on light and on dark ground, and its dashes. */
+export interface LineStyle {
+  readonly light: string;
+  readonly dark: string;
+  readonly dash: readonly number[];
+}
+
+/** The lines of the expressions, in their order; colours after the palette above, dashes tell them apart as well. */
+export const EXPRESSION_LINES: readonly LineStyle[] = [
+  { light: "#5f6875", dark: "#a6b0c1", dash: [] },
+  { light: "#b35900", dark: "#e69f00", dash: [] },
+  { light: "#7a43b6", dark: "#c9a2ff", dash: [10, 4] },
+  { light: "#0072b2", dark: "#56b4e9", dash: [6, 4] },
+  { light: "#c0342b", dark: "#ff8d84", dash: [3, 3] },
+  { light: "#00785a", dark: "#3ccf9f", dash: [10, 3, 2, 3] },
+  { light: "#a3306f", dark: "#f092c5", dash: [2, 4] },
+  { light: "#6b5310", dark: "#f0e442", dash: [6, 3, 2, 3, 2, 3] },
+];
