@@ -53,7 +53,7 @@ if (process.argv.includes("--check")) {
   ].join("\n");
   const readme = join(web, "README.md");
   const text = readFileSync(readme, "utf8");
-  writeFileSync(readme, text.replace(/(<!-- sizes, by npm run size -- --write -->\n)[^]*?(\n<!-- end of sizes -->)/, `$1${rows}$2`));
+  writeFileSync(readme, text.replace(/(<!-- sizes, by npm run size -- --write -->\n)[^]*?(<!-- end of sizes -->)/, `$1${rows}\n$2`));
 } else {
   for (const file of files) console.log(`${file.name.padEnd(32)} ${kib(file.size).padStart(10)}${isFirst(file) ? "   first load" : ""}`);
   console.log(`JavaScript of the first load: ${kib(first)} gzipped, budget ${kib(BUDGET_BYTES)}`);

@@ -454,6 +454,7 @@ export class App {
         this.#message.hide("server-away", "reconnecting", "session-limit", "signed-out", "refused");
         break;
       case "reconnecting": {
+        this.#panel.emptyText = "Waiting for the server…";
         const now = performance.now();
         this.#lostAtMs ??= now;
         if (state.attempt === 1 && now - this.#lostAtMs < PATIENCE_MS) break;
@@ -464,6 +465,7 @@ export class App {
         break;
       }
       case "failed":
+        this.#panel.emptyText = "The server is not connected.";
         this.#message.show(troubleOf(state), { wayOut: { name: "Try again", act: () => this.#client.retry() } });
         break;
     }

@@ -18,15 +18,19 @@ export interface CameraChoice {
  * @throws DOMException of getUserMedia; TypeError where there is no such thing (see `cameraTrouble`).
  */
 export async function openCamera(deviceId: string): Promise<Camera> {
-  const stream = await navigator.mediaDevices.getUserMedia({
-    video: {
-      ...(deviceId ? { deviceId: { ideal: deviceId } } : { facingMode: "user" }),
-      width: { ideal: 1280 },
-      height: { ideal: 720 },
-      frameRate: { ideal: 30 },
-    },
-    audio: false,
-  });
+  const open = (which: MediaTrackConstraints) =>
+    navigator.mediaDevices.getUserMedia({
+      video: { ...which, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
+      audio: false,
+    });
+  const own = { facingMode: "user" };
+  const stream = await (deviceId
+    ? open({ deviceId: { exact: deviceId } }).catch((error: unknown) => {
+        // It is not connected any more.
+        if (error instanceof Error && error.name === "OverconstrainedError") return open(own);
+        throw error;
+      })
+    : open(own));
   const settings = stream.getVideoTracks()[0]?.getSettings();
   return { stream, deviceId: settings?.deviceId ?? "", facesUser: settings?.facingMode !== "environment" };
 }

@@ -107,6 +107,7 @@ export class TimelineChart {
     const x = Math.round(plot.valToPos(position, "x", true));
     const { ctx: context, bbox } = plot;
     context.save();
+    context.setLineDash([]);
     context.strokeStyle = colour;
     context.lineWidth = 2 * devicePixelRatio;
     context.beginPath();
