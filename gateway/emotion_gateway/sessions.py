@@ -55,6 +55,11 @@ class Session:
         """How many replies are due, made or not."""
         return len(self._owed)
 
+    @property
+    def has_reply(self) -> bool:
+        """Whether ``pop_replies`` would return any."""
+        return bool(self._owed) and self._owed[0].reply is not None
+
     def receive(self, data: bytes, now_us: int) -> None:
         """Takes a serialized ``StreamRecognizeRequest`` that arrived at ``now_us``."""
         try:

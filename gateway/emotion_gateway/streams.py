@@ -15,6 +15,9 @@ from emotion_gateway.dispatcher import Dispatcher, now_us
 from emotion_gateway.options import parse_options
 from emotion_gateway.sessions import Session, image_refusal
 
+_TURN = 8
+"""Messages that one client may have read before the others get their turn."""
+
 Write = Callable[[emotion_pb2.StreamRecognizeResponse], Awaitable[None]]
 
 
@@ -145,24 +148,30 @@ class Streams:
             )
 
     async def _read(self, requests: AsyncIterator[bytes], stream: "_Stream") -> None:
+        taken = 0
         async for data in requests:
             while stream.session.backlog >= self._limits.max_backlog:
                 await stream.room.wait()
             stream.session.receive(data, now_us())
-            stream.wake.set()
+            if stream.session.has_reply:
+                stream.wake.set()
             self._dispatcher.offer(stream)
-            # Many small messages may already be here; the other clients get their turn.
-            await asyncio.sleep(0)
+            taken += 1
+            if taken % _TURN == 0:
+                # Many small messages may already be here; the other clients get their turn.
+                await asyncio.sleep(0)
 
     async def _write_replies(self, stream: "_Stream", write: Write) -> None:
-        for reply in stream.session.pop_replies():
-            try:
-                async with asyncio.timeout(self._limits.write_seconds):
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as deadline:
+                for reply in stream.session.pop_replies():
+                    deadline.reschedule(loop.time() + self._limits.write_seconds)
                     await write(reply)
-            except TimeoutError:
-                raise ResourceExhausted(
-                    f"the client read nothing for {self._limits.write_seconds:g} s"
-                ) from None
+        except TimeoutError:
+            raise ResourceExhausted(
+                f"the client read nothing for {self._limits.write_seconds:g} s"
+            ) from None
         stream.room.set()
         stream.room.clear()
 
