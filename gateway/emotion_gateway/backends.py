@@ -20,7 +20,29 @@ CLASSES = 8
 MAX_FACES_PER_CALL = 128
 """Below what classifiers take: TensorFlow Serving as we configure it, and the embedded server."""
 
-_SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+# Calls change nothing, so one that a stopping server has turned away is made again elsewhere.
+_RETRY = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.01s",
+    "maxBackoff": "0.05s",
+    "backoffMultiplier": 2,
+    # grpcio answers CANCELLED to calls that come between the start of a stop and its notice.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+}
+_SERVICE_CONFIG = json.dumps(
+    {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [
+                    {"service": "emotion.detector.v1.FaceDetectorService"},
+                    {"service": "tensorflow.serving.PredictionService"},
+                ],
+                "retryPolicy": _RETRY,
+            }
+        ],
+    }
+)
 
 
 def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
@@ -37,6 +59,8 @@ def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
             # new servers are found; by default at most every 30 s.
             ("grpc.dns_min_time_between_resolutions_ms", 1_000),
             ("grpc.service_config", _SERVICE_CONFIG),
+            # A call is made again only if its request is kept, and by default 256 KiB are.
+            ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
         ],
     )
 
