@@ -115,8 +115,11 @@ class Pods:
             self.start(name)
 
     def start(self, name: str) -> None:
+        address = self.addresses[name]
+        # The hardware address stays with a pod's name, or the others would ask the old one first.
+        hardware = f"02:00:0a:61:53:{int(address.rpartition('.')[2]):02x}"
         self._podman(
-            "play", "kube", "--network", NETWORK, "--ip", self.addresses[name],
+            "play", "kube", "--network", NETWORK, "--ip", address, "--mac-address", hardware,
             "--configmap", str(self._maps), str(self._files[name]),
         )  # fmt: skip
 
