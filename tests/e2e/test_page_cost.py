@@ -8,26 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clips import LEFT
+from clips import LEFT, Clip
+from conftest import CHROMIUM_FLAGS
 from emotion.v1 import emotion_pb2
 from emotion_local import Stack
-from page_states import ROOT, counter
+from page_devtools import open_page as open_watched
+from page_states import ROOT
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
 pytestmark = pytest.mark.timeout(240)
 
 FIRST_LOAD_BYTES = 150_000
+# The page's thread may be busy for so long with each frame, at 15 frames a second.
 FRAME_MS = 4.0
+# Processor time of the thread with all that Chromium does on it, wall time of all its tasks (which
+# wait for the compositor where there is no GPU), and of scripts alone.
+TIMES = ("ThreadTime", "TaskDuration", "ScriptDuration")
 GROWTH_BYTES = 10_000_000
-
-
-def start(page: Page, frames_per_second: int, max_side: int = 640) -> None:
-    page.evaluate(
-        "value => localStorage.setItem('emotion-recognizer.settings', value)",
-        f'{{"framesPerSecond": {frames_per_second}, "maxSide": {max_side}}}',
-    )
-    page.reload()
-    page.get_by_role("button", name="Start camera").click()
 
 
 def test_the_first_load_is_small(open_page: Callable[..., Page]) -> None:
@@ -45,41 +42,41 @@ def test_the_first_load_is_small(open_page: Callable[..., Page]) -> None:
     assert not [path for path in scripts if re.search("chart|worker", path)]
 
 
-def test_a_frame_costs_the_main_thread_little(open_page: Callable[..., Page]) -> None:
-    page = open_page(LEFT)
-    received = counter(page)
-    start(page, 15)
-    expect(page.locator("#timeline canvas")).to_be_visible(timeout=15_000)
-    page.wait_for_timeout(2000)
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Performance.enable")
-    costs = []
-    for _ in range(3):
-        before, frames = metrics(devtools), received()
-        page.wait_for_timeout(4000)
-        after = metrics(devtools)
-        answered = received() - frames
-        assert answered >= 30
-        tasks, scripts = (
-            1000 * (after[name] - before[name]) / answered
-            for name in ("TaskDuration", "ScriptDuration")
-        )
-        print(f"{answered / 4:.1f} frames/s: {tasks:.2f} ms a frame, scripts {scripts:.2f} ms")
-        costs.append(tasks)
-    # All tasks of the page's thread: script, style, layout, painting. The least disturbed of three.
-    assert min(costs) <= FRAME_MS
-
-
-def metrics(devtools: CDPSession) -> dict[str, float]:
-    return {
-        metric["name"]: metric["value"]
-        for metric in devtools.send("Performance.getMetrics")["metrics"]
-    }
-
-
-def test_an_hour_does_not_grow_the_heap(
-    open_browser: Callable[..., Browser], stack: Stack
+def test_a_frame_costs_the_main_thread_little(
+    clip_file: Callable[[Clip], Path], stack: Stack, tmp_path: Path
 ) -> None:
+    camera = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={clip_file(LEFT)}",
+    ]
+    with open_watched(tmp_path, stack.url, *CHROMIUM_FLAGS, *camera) as page:
+        page.wait_until("document.querySelector('#status')")
+        page.evaluate(
+            "localStorage.setItem('emotion-recognizer.settings', '{\"framesPerSecond\": 15}')"
+        )
+        page.send("Page.reload")
+        time.sleep(1)
+        page.wait_until("document.querySelector('#start-camera')")
+        page.evaluate("document.querySelector('#start-camera').click()")
+        page.wait_until("document.querySelector('#timeline canvas')")
+        time.sleep(3)
+        page.send("Performance.enable")
+        costs = []
+        for _ in range(3):
+            before = page.metrics()
+            time.sleep(3)
+            after = page.metrics()
+            rate = page.evaluate("parseFloat(document.querySelector('#answered-rate').textContent)")
+            assert rate >= 10
+            costs.append({name: 1000 * (after[name] - before[name]) / (3 * rate) for name in TIMES})
+            print(f"{rate} frames/s, ms a frame:", {k: round(v, 2) for k, v in costs[-1].items()})
+    # The least disturbed of three, with room for a machine that is busy with other things.
+    assert min(cost["ScriptDuration"] for cost in costs) <= FRAME_MS
+    assert min(cost["ThreadTime"] for cost in costs) <= 2 * FRAME_MS
+
+
+def test_an_hour_does_not_grow_the_heap(open_browser: Callable[..., Browser], stack: Stack) -> None:
     page = open_browser(LEFT).new_page()
     script = Path(__file__).with_name("page_hour.js").read_text()
     script = script[script.index("(templates)") :]

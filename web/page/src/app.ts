@@ -33,10 +33,12 @@ import { StatusLine } from "./status-line.js";
 import { Timeline } from "./timeline.js";
 import { allowCameraText, cameraTrouble, screenTrouble, type TroubleCode } from "./trouble.js";
 
-/** How often the numbers of the status line and the timeline change, in milliseconds. */
+/** How often the status line changes, in milliseconds. */
 const REFRESH_MS = 500;
+/** How often the live timeline and the numbers beside it change, in milliseconds. */
+const FIGURES_MS = 1000;
 /** How often the panel changes at most. */
-const PANEL_MS = 100;
+const PANEL_MS = 200;
 /** Boxes older than this are taken away, and errors older than this forgotten. */
 const STALE_MS = 1500;
 /** A connection that is back sooner is not worth a message. */
@@ -90,6 +92,7 @@ export class App {
   #result: ResultEvent | undefined;
   #resultAtMs = 0;
   #panelAtMs = 0;
+  #figuresAtMs = -Infinity;
   #errorAtMs = 0;
   #lostAtMs: number | undefined;
 
@@ -360,6 +363,7 @@ export class App {
 
   #select(number: number): void {
     this.#chosen = number;
+    this.#figuresAtMs = -Infinity;
     this.#showPanel();
     this.#refresh();
   }
@@ -480,7 +484,7 @@ export class App {
     if (state.name === "stopped") return;
     if (state.name === "live") this.#status.show(state, fresh ? this.#result : undefined);
     else this.#showState(state);
-    this.#statistics.show(fresh && state.name === "live" ? this.#result : undefined);
+    this.#showFigures(now, fresh && state.name === "live" ? this.#result : undefined);
     // What no longer moves with the faces misleads.
     if (!fresh && this.#result) {
       this.#result = undefined;
@@ -489,6 +493,12 @@ export class App {
       this.#panel.emptyText = state.name === "live" ? "Looking for faces…" : "Waiting for the server…";
       this.#showPanel();
     }
+  }
+
+  #showFigures(now: number, result: ResultEvent | undefined): void {
+    if (now - this.#figuresAtMs < FIGURES_MS - 50) return;
+    this.#figuresAtMs = now;
+    this.#statistics.show(result);
     const face = this.#selected ?? this.#chosen;
     const to = now / 1000;
     this.#timeline.show(

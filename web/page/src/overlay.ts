@@ -8,6 +8,8 @@ export class Overlay {
   #size: Size = { width: 0, height: 0 };
   #scene: Scene = { faces: [], picture: { width: 0, height: 0 }, mirrored: false, selected: undefined };
   #scheduled = false;
+  /** What was drawn last, and where; nothing is drawn twice. */
+  #drawn = "";
 
   /** @param boxOf where a face is at a time on performance.now()'s clock, in fractions of the picture. */
   constructor(
@@ -17,7 +19,7 @@ export class Overlay {
     this.#context = canvas.getContext("2d")!;
     new ResizeObserver(([entry]) => {
       this.#size = entry!.contentRect;
-      this.#draw(performance.now());
+      this.draw(performance.now());
     }).observe(canvas);
   }
 
@@ -37,13 +39,18 @@ export class Overlay {
     this.#scheduled = true;
     requestAnimationFrame((nowMs) => {
       this.#scheduled = false;
-      this.#draw(nowMs);
+      this.draw(nowMs);
     });
   }
 
-  #draw(nowMs: number): void {
-    const context = this.#context;
+  /** Draws now; `nowMs` on performance.now()'s clock. */
+  draw(nowMs: number): void {
     const { width, height } = this.#size;
+    const boxes = new Map(this.#scene.faces.map((face) => [face, this.boxOf(face, nowMs)]));
+    const drawn = this.#describe([...boxes.values()]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    const context = this.#context;
     // The pixel ratio changes with zoom, and when a window moves to another screen.
     const columns = Math.round(width * devicePixelRatio);
     const rows = Math.round(height * devicePixelRatio);
@@ -53,6 +60,24 @@ export class Overlay {
     context.clearRect(0, 0, columns, rows);
     if (columns === 0 || rows === 0) return;
     context.setTransform(columns / width, 0, 0, rows / height, 0, 0);
-    drawScene(context, this.#size, this.#scene, (face) => this.boxOf(face, nowMs));
+    drawScene(context, this.#size, this.#scene, (face) => boxes.get(face) ?? face.box);
+  }
+
+  /** The same for what looks the same: boxes within half a pixel. */
+  #describe(boxes: readonly Rect[]): string {
+    const { faces, picture, mirrored, selected } = this.#scene;
+    const { width, height } = this.#size;
+    const half = (fraction: number, pixels: number) => Math.round(2 * fraction * pixels);
+    return [
+      width,
+      height,
+      devicePixelRatio,
+      picture.width,
+      picture.height,
+      mirrored,
+      selected,
+      ...faces.map((face) => `${face.number} ${face.label} ${face.landmarks.length}`),
+      ...boxes.map((box) => [half(box.x, width), half(box.y, height), half(box.width, width), half(box.height, height)].join(" ")),
+    ].join("|");
   }
 }

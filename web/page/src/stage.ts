@@ -8,6 +8,9 @@ import { drawScene, type Scene } from "./scene.js";
 /** A video that gave no frame for so long does not drive the drawing, in milliseconds. */
 const STALLED_MS = 100;
 
+/** Frames of a video are further apart than this, in milliseconds. */
+const NEXT_FRAME_MS = 20;
+
 /** What the stage tells. */
 export interface StageEvents {
   /** The user points at a face. */
@@ -155,7 +158,8 @@ export class Stage {
   #watchFrames(): void {
     this.video.requestVideoFrameCallback((nowMs, { mediaTime }) => {
       this.#framed(nowMs, mediaTime);
-      this.#watchFrames();
+      // Chromium prepares every repaint of the screen while somebody waits for a frame: not before one is near.
+      setTimeout(() => this.#watchFrames(), NEXT_FRAME_MS);
     });
   }
 
@@ -166,7 +170,8 @@ export class Stage {
   #framed(nowMs: number, time: number): void {
     this.#framedAtMs = nowMs;
     this.events.frame(time);
-    if (this.#faces.length > 0) this.#overlay.invalidate();
+    // At once, not by way of a repaint: this is called before one, and asking for another would cost it.
+    if (this.#faces.length > 0) this.#overlay.draw(nowMs);
   }
 
   #selectAt({ clientX, clientY }: MouseEvent): void {
