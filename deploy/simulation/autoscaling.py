@@ -1,10 +1,10 @@
 """Detectors under a daily curve and a flash crowd, scaled on CPU or on frames in flight.
 
-Steps of one second, nothing random. Clients send at a fixed rate; what the detectors cannot take is
-dropped by the gateways, which keep the newest frame of each session, so frames in flight are at most
-one a client. The autoscaler is Kubernetes': every 15 s, ratio of metric to target, a tolerance of a
-tenth, at most doubling (or 4 pods more) up, a tenth a minute down and only below the highest wish of
-ten minutes.
+Steps of one second, nothing random. Clients send at a fixed rate; what the detectors cannot take
+is dropped by the gateways, which keep the newest frame of each session, so frames in flight are at
+most one a client. The autoscaler is Kubernetes': every 15 s, ratio of metric to target, a tolerance
+of a tenth, at most doubling (or 4 pods more) up, a tenth a minute down and only below the highest
+wish of ten minutes.
 """
 
 import argparse
