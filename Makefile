@@ -150,7 +150,7 @@ deploy: build/stamps/test build/stamps/tfserving  ## tests of images and manifes
 	$(BIN)/pytest tests/deploy --ignore tests/deploy/containers
 
 lock-images: build/stamps/uv  ## locks what each image installs to the versions of run.txt
-	@for name in stubs web envoy; do \
+	@for name in stubs web envoy load; do \
 	  $(LOCK_IMAGE) requirements/images/$$name.in -o requirements/images/$$name.txt || exit 1; done
 	@for name in $(IMAGE_PIECES); do \
 	  $(LOCK_IMAGE) protos/pyproject.toml services/serving/pyproject.toml $$(ls gateway/pyproject.toml services/$$name/pyproject.toml 2>/dev/null | grep $$name/) \

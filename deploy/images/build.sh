@@ -18,7 +18,7 @@ declare -A files=(
   [tfserving]=services/classifier/Dockerfile.tfserving
   [page]=services/page/Dockerfile
   [envoy]=gateway/envoy/Dockerfile
-  [load]=benchmarks/Dockerfile
+  [load]=deploy/load/Dockerfile
 )
 prefix=${IMAGE_PREFIX:-emotion-recognizer}
 version=${VERSION:-0.1.0}

@@ -9,7 +9,7 @@ from running import ROOT
 
 DOCKERFILES = sorted(
     p
-    for folder in ("gateway", "services", "benchmarks")
+    for folder in ("gateway", "services", "deploy")
     for p in (ROOT / folder).rglob("Dockerfile*")
     if "node_modules" not in p.parts
 )
@@ -40,6 +40,7 @@ def test_every_piece_has_one() -> None:
     assert folders >= {
         "gateway",
         "gateway/envoy",
+        "deploy/load",
         "services/detector",
         "services/classifier",
         "services/page",

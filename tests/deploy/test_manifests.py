@@ -49,6 +49,7 @@ COMBINATIONS = {
     "gateway-api": ("base", "gateway-api"),
     "embedded-classifier": ("base", "embedded-classifier"),
     "model-volume": ("base", "model-volume"),
+    "load": ("base", "load"),
 }
 
 CUSTOM = {
