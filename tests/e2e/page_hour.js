@@ -2,7 +2,7 @@
 // that answers at once, and a camera that has a new frame as soon as the last one is done.
 // Set before the page's own scripts: `templates`, answers without their frame_id, in base64.
 (templates) => {
-  const FRAME_MS = 200;
+  const FRAME_MS = 250;
   const answers = templates.map((text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
   let now = 0;
   const frameCallbacks = new Map();

@@ -20,18 +20,18 @@ FAST = Clip(4, left=0, right=400)
 CLIPS[FAST.number] = FAST
 
 
-def photograph(page: Page, state: str) -> None:
+def photograph(page: Page, state: str, *, whole: bool = True) -> None:
     """Keeps the state as it looks on a desk and on a phone, light and dark.
 
-    Checks each time that nothing is wider than the window and that axe-core finds no fault.
+    Of the whole page, or of what a dialog leaves to be seen of it. Checks each time that nothing is wider than the window and that axe-core finds no fault.
     """
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for width, height in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             page.wait_for_timeout(350)
-            page.screenshot(path=SCREENSHOTS / f"{state}-{width}-{scheme}.png", full_page=True)
+            page.screenshot(path=SCREENSHOTS / f"{state}-{width}-{scheme}.png", full_page=whole)
             assert_fits(page)
             if (width, scheme) in ((1440, "light"), (390, "dark")):
                 assert_accessible(page, f"{state}-{width}-{scheme}")

@@ -83,7 +83,7 @@ def test_an_hour_does_not_grow_the_heap(open_browser: Callable[..., Browser], st
     page.goto(stack.url)
     page.evaluate(
         "value => localStorage.setItem('emotion-recognizer.settings', value)",
-        '{"framesPerSecond": 5, "maxSide": 160}',
+        '{"framesPerSecond": 4, "maxSide": 160}',
     )
     page.add_init_script(f"({script})({answers()!r})")
     page.reload()

@@ -52,7 +52,7 @@ def test_live(open_page: OpenPage) -> None:
     photograph(page, "live")
     page.get_by_role("button", name="Settings").click()
     expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
-    photograph(page, "settings")
+    photograph(page, "settings", whole=False)
 
 
 def test_permission_denied(open_browser: Callable[..., Browser], stack: Stack) -> None:

@@ -3,7 +3,6 @@ import {
   connect,
   encodePicture,
   failureOfUnary,
-  type ChangeableOptions,
   type ClientState,
   type Failure,
   type FrameErrorEvent,
@@ -26,12 +25,12 @@ import { pageElement } from "./page-element.js";
 import { HISTORY_SECONDS, ScoreHistory } from "./score-history.js";
 import { ScoreLog, toCsv, toJson } from "./score-log.js";
 import { SettingsDialog } from "./settings-dialog.js";
-import { SettingsStore, type Settings } from "./settings.js";
+import { clientOptions, SettingsStore } from "./settings.js";
 import { Stage } from "./stage.js";
 import { StatisticsPanel } from "./statistics.js";
 import { StatusLine } from "./status-line.js";
 import { Timeline } from "./timeline.js";
-import { allowCameraText, cameraTrouble, screenTrouble, type TroubleCode } from "./trouble.js";
+import { allowCameraText, cameraTrouble, connectionTrouble, screenTrouble, type TroubleCode } from "./trouble.js";
 
 /** How often the status line changes, in milliseconds. */
 const REFRESH_MS = 500;
@@ -271,7 +270,7 @@ export class App {
     this.#status.show({ name: "stopped" }, undefined, "Analysing the video…");
     const onWait = (failure: Failure) => {
       if (wish !== this.#wish) return;
-      const code = failure.kind === "lost" ? troubleOf(failure) : "frame-error";
+      const code = failure.kind === "lost" ? connectionTrouble(failure.reason) : "frame-error";
       this.#message.show(code, { text: "The analysis goes on by itself." });
     };
     try {
@@ -303,7 +302,7 @@ export class App {
   #showFailure(failure: Failure, text: string, again: (() => void) | undefined): void {
     const wayOut = again ? { name: "Retry now", act: again } : this.#dismiss;
     if (failure.kind === "frame") this.#message.show("frame-error", { title: text, text: failure.message, wayOut });
-    else this.#message.show(troubleOf(failure), failure.kind === "lost" ? { text, wayOut } : { wayOut });
+    else this.#message.show(connectionTrouble(failure.reason), failure.kind === "lost" ? { text, wayOut } : { wayOut });
   }
 
   #refuseFile(): void {
@@ -462,7 +461,7 @@ export class App {
         const now = performance.now();
         this.#lostAtMs ??= now;
         if (state.attempt === 1 && now - this.#lostAtMs < PATIENCE_MS) break;
-        this.#message.show(troubleOf(state), {
+        this.#message.show(connectionTrouble(state.reason), {
           countdown: state.retryInMs > 0 ? `Next attempt in ${state.retryInMs / 1000} s.` : "Trying now…",
           wayOut: { name: "Retry now", act: () => this.#client.retry() },
         });
@@ -470,7 +469,7 @@ export class App {
       }
       case "failed":
         this.#panel.emptyText = "The server is not connected.";
-        this.#message.show(troubleOf(state), { wayOut: { name: "Try again", act: () => this.#client.retry() } });
+        this.#message.show(connectionTrouble(state.reason), { wayOut: { name: "Try again", act: () => this.#client.retry() } });
         break;
     }
   }
@@ -523,31 +522,5 @@ export class App {
       },
       performance.now(),
     );
-  }
-}
-
-/** What of the settings the client is to know. */
-function clientOptions(settings: Settings): ChangeableOptions {
-  const { framesPerSecond, maxSide, quality, smoothingSeconds, minDetectionScore, landmarks } = settings;
-  return {
-    maxFramesPerSecond: framesPerSecond,
-    encode: { maxSide, quality },
-    recognize: { smoothingSeconds, minDetectionScore, landmarks },
-  };
-}
-
-/** The trouble that the end of a connection is. */
-function troubleOf({ reason }: Exclude<Failure, { kind: "frame" }> | Extract<ClientState, { reason: unknown }>): TroubleCode {
-  switch (reason) {
-    case "session-limit":
-      return "session-limit";
-    case "unauthenticated":
-      return "signed-out";
-    case "refused":
-      return "refused";
-    case "server-away":
-      return "server-away";
-    default:
-      return "reconnecting";
   }
 }

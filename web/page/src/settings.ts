@@ -1,3 +1,5 @@
+import type { ChangeableOptions } from "@emotion-recognizer/client";
+
 /** What a user can choose; remembered on this device only. */
 export interface Settings {
   /** The most frames to send a second. */
@@ -63,6 +65,16 @@ export function settingsOf(stored: unknown): Settings {
     landmarks: boolean("landmarks"),
     mirror: boolean("mirror"),
     cameraId: typeof given["cameraId"] === "string" ? given["cameraId"] : "",
+  };
+}
+
+/** What of the settings the client is to know. */
+export function clientOptions(settings: Settings): ChangeableOptions {
+  const { framesPerSecond, maxSide, quality, smoothingSeconds, minDetectionScore, landmarks } = settings;
+  return {
+    maxFramesPerSecond: framesPerSecond,
+    encode: { maxSide, quality },
+    recognize: { smoothingSeconds, minDetectionScore, landmarks },
   };
 }
 

@@ -1,3 +1,5 @@
+import type { Reason } from "@emotion-recognizer/client";
+
 /** Kinds of trouble that a person is told of. */
 export type TroubleCode =
   | "camera-denied"
@@ -103,6 +105,22 @@ export function cameraTrouble(error: unknown, secure: boolean): TroubleCode {
 export function screenTrouble(error: unknown, secure: boolean): TroubleCode {
   const code = cameraTrouble(error, secure);
   return code === "insecure-origin" || code === "unsupported-browser" ? code : "screen-denied";
+}
+
+/** The trouble that the end of a connection is. */
+export function connectionTrouble(reason: Reason): TroubleCode {
+  switch (reason) {
+    case "session-limit":
+      return "session-limit";
+    case "unauthenticated":
+      return "signed-out";
+    case "refused":
+      return "refused";
+    case "server-away":
+      return "server-away";
+    default:
+      return "reconnecting";
+  }
 }
 
 /** How to allow the camera in the browser with this `navigator.userAgent`. */

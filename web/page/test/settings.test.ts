@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 
-import { DEFAULT_SETTINGS, settingsOf } from "../src/settings.js";
+import { clientOptions, DEFAULT_SETTINGS, settingsOf } from "../src/settings.js";
 import { stagesOf, STAGES } from "../src/statistics.js";
-import { allowCameraText, missingFeatures, screenTrouble } from "../src/trouble.js";
+import { allowCameraText, connectionTrouble, missingFeatures, screenTrouble } from "../src/trouble.js";
 import { create } from "@bufbuild/protobuf";
 import { TimingsSchema } from "@emotion-recognizer/client";
 
@@ -47,4 +47,18 @@ test("a screen that is not shared is no camera's trouble", () => {
   expect(screenTrouble(new DOMException("", "NotAllowedError"), true)).toBe("screen-denied");
   expect(screenTrouble(new DOMException("", "NotAllowedError"), false)).toBe("insecure-origin");
   expect(screenTrouble(new TypeError(), true)).toBe("unsupported-browser");
+});
+
+test("each end of a connection has its own words", () => {
+  const reasons = ["server-away", "going-away", "no-reply", "session-limit", "unauthenticated", "refused"] as const;
+  expect(reasons.map(connectionTrouble)).toEqual(["server-away", "reconnecting", "reconnecting", "session-limit", "signed-out", "refused"]);
+});
+
+test("the server is told what the settings say", () => {
+  const settings = { ...DEFAULT_SETTINGS, framesPerSecond: 10, minDetectionScore: 0.7, landmarks: true };
+  expect(clientOptions(settings)).toMatchObject({
+    maxFramesPerSecond: 10,
+    encode: { maxSide: 640, quality: 0.75 },
+    recognize: { minDetectionScore: 0.7, landmarks: true, smoothingSeconds: 0.3 },
+  });
 });
