@@ -85,7 +85,7 @@ run: setup  ## starts everything and serves the page on http://localhost:8080
 
 # --- testing ---
 
-test: lint unit contract web-test e2e deploy  ## runs every test
+test: lint unit contract web-test e2e deploy test-images  ## runs every test
 
 lint: build/stamps/test  ## checks style, types and the API definition
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from deploy.manifests import Resource, kustomize
 
+PIECES = ("envoy", "page", "gateway", "detector", "classifier")
 NETWORK = "emotion-recognizer-test"
 SUBNET = "10.97.83"
 
@@ -49,7 +50,7 @@ class Podman:
         for content in tries:
             config = folder / "containers.conf"
             config.write_text(content)
-            self._environment = os.environ | {"CONTAINERS_CONF": str(config)}
+            self.environment = os.environ | {"CONTAINERS_CONF": str(config)}
             done = self.try_("run", "--rm", "--read-only", image, "python3", "-c", "print('up')")
             if done.returncode == 0 and "up" in done.stdout:
                 return
@@ -62,7 +63,7 @@ class Podman:
             capture_output=True,
             text=True,
             timeout=120,
-            env=self._environment,
+            env=self.environment,
         )
 
     def __call__(self, *arguments: str) -> str:

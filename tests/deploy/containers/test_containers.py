@@ -5,70 +5,20 @@ BASE_IMAGE, if set); elsewhere it says why not, and is skipped.
 """
 
 import http.client
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
 from clips import LEFT
-from deploy.containers.podman import CannotRun, Podman, Pods, needs_kustomize
+from deploy.containers.podman import PIECES, Podman, Pods
 from deploy.manifests import K8S, render
 from emotion.v1 import emotion_pb2, emotion_pb2_grpc
-from running import ROOT
 
 pytestmark = pytest.mark.timeout(900)
 
-PIECES = ("envoy", "page", "gateway", "detector", "classifier")
 MOST_MB = {"gateway": 250, "detector": 400, "classifier": 250, "page": 110, "envoy": 200}
 """On disk, the base included. docs/kubernetes.md has the sizes that are transferred."""
-
-
-def base_images() -> dict[str, str]:
-    """BUILD_IMAGE and BASE_IMAGE: the environment's, or made here once."""
-    given = {k: os.environ[k] for k in ("BUILD_IMAGE", "BASE_IMAGE") if k in os.environ}
-    if len(given) == 2:
-        return given
-    names = {
-        "BUILD_IMAGE": "localhost/emotion-recognizer/base-build",
-        "BASE_IMAGE": "localhost/emotion-recognizer/base",
-    }
-    if any(
-        subprocess.run(["podman", "image", "exists", name]).returncode for name in names.values()
-    ):
-        if not shutil.which("mmdebstrap"):
-            raise CannotRun("mmdebstrap, which makes the base image, is not installed")
-        done = subprocess.run(
-            [ROOT / "deploy/images/base.sh"], capture_output=True, text=True, timeout=600
-        )
-        if done.returncode:
-            raise CannotRun(f"the base image cannot be made: {done.stderr[-500:]}")
-    return names
-
-
-@pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
-    """podman with all images built."""
-    folder = tmp_path_factory.mktemp("podman")
-    try:
-        needs_kustomize()
-        if not shutil.which("podman"):
-            raise CannotRun("podman is not installed (Debian: apt-get install podman runc)")
-        bases = base_images()
-        podman = Podman(folder, bases["BASE_IMAGE"])
-    except CannotRun as error:
-        pytest.skip(f"containers are NOT tested: {error}")
-    done = subprocess.run(
-        [ROOT / "deploy/images/build.sh", *PIECES],
-        env=os.environ | bases | {"ENGINE": "podman", "BUILDAH_ISOLATION": "chroot"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return podman
 
 
 @pytest.fixture(scope="module")
@@ -176,15 +126,3 @@ def test_images_are_small_labelled_and_run_as_nobody(podman: Podman, name: str) 
     for label in ("title", "description", "version", "revision"):
         key = f"org.opencontainers.image.{label}"
         assert podman("image", "inspect", "--format", f'{{{{index .Labels "{key}"}}}}', image)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def say_where_images_went(podman: Podman) -> Path:
-    """Writes the sizes for the documentation."""
-    file = ROOT / "build/image-sizes.txt"
-    lines = [
-        f"{name} {int(podman('image', 'inspect', '--format', '{{.Size}}', f'localhost/emotion-recognizer/{name}:0.1.0')) / 1e6:.0f} MB"  # noqa: E501
-        for name in PIECES
-    ]
-    file.write_text("\n".join(lines) + "\n")
-    return file
