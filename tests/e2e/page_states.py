@@ -23,7 +23,8 @@ CLIPS[FAST.number] = FAST
 def photograph(page: Page, state: str, *, whole: bool = True) -> None:
     """Keeps the state as it looks on a desk and on a phone, light and dark.
 
-    Of the whole page, or of what a dialog leaves to be seen of it. Checks each time that nothing is wider than the window and that axe-core finds no fault.
+    Of the whole page, or of what a dialog leaves to be seen of it. Checks each time that nothing
+    is wider than the window, and that axe-core finds no fault.
     """
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for width, height in WIDTHS.items():
