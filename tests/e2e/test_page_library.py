@@ -1,13 +1,12 @@
 """The library without the page: the example of thirty lines, and browsers that can do less."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from clips import LEFT
 from emotion_local import Stack
 from page_states import ROOT
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Route, expect
 from test_browser import collect
 from wire import Wire
 
@@ -75,8 +74,3 @@ def test_a_worker_that_cannot_start_is_done_without(
     page.goto(stack.url)
     page.get_by_role("button", name="Start camera").click()
     collect(page, wire, 10)
-
-
-@pytest.mark.skip(reason="Debian's Firefox cannot be driven by Playwright, which has its own")
-def test_firefox(open_page: Callable[..., Page], tmp_path: Path) -> None:
-    """The same states in Firefox."""

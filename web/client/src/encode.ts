@@ -56,7 +56,8 @@ function createCanvas(): OffscreenCanvas | HTMLCanvasElement {
 }
 
 function toJpeg(canvas: OffscreenCanvas | HTMLCanvasElement, quality: number): Promise<Blob> {
-  if (!("toBlob" in canvas)) return canvas.convertToBlob({ type: "image/jpeg", quality });
+  // Not by toBlob: Firefox gives OffscreenCanvas one, too, that takes no callback.
+  if ("convertToBlob" in canvas) return canvas.convertToBlob({ type: "image/jpeg", quality });
   return new Promise((resolve, reject) =>
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the picture could not be encoded"))), "image/jpeg", quality),
   );
