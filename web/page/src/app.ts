@@ -13,9 +13,7 @@ import {
 import { Announcer, facesText } from "./announcer.js";
 import { CameraPicker } from "./camera-picker.js";
 import { canShareScreen, closeStream, openCamera, openScreen } from "./camera.js";
-import { ClipControls } from "./clip-controls.js";
-import { ClipFrames } from "./clip-frames.js";
-import { ClipResults } from "./clip-results.js";
+import { Clip } from "./clip.js";
 import { download, fileName } from "./download.js";
 import { acceptDrops, acceptFiles, acceptPastes } from "./file-input.js";
 import { faceViews, type FaceView } from "./face-view.js";
@@ -51,9 +49,8 @@ export class App {
   readonly #client = connect(location.origin, clientOptions(this.#settings.current));
   readonly #stage = new Stage({ select: (number) => this.#select(number), frame: (time) => this.#showClipAt(time) });
   readonly #panel = new FacesPanel((number) => this.#select(number));
-  readonly #timeline = new Timeline((seconds) => this.#clipControls.seek(seconds));
+  readonly #timeline = new Timeline((seconds) => this.#clip.seek(seconds));
   readonly #statistics = new StatisticsPanel();
-  readonly #clipControls = new ClipControls(this.#stage.video);
   readonly #cameraPicker = new CameraPicker((deviceId) => {
     this.#settings.change({ cameraId: deviceId });
     void this.startCamera();
@@ -61,6 +58,14 @@ export class App {
   readonly #status = new StatusLine();
   readonly #message = new Message();
   readonly #announcer = new Announcer();
+  readonly #clip = new Clip({
+    client: this.#client,
+    settings: this.#settings,
+    stage: this.#stage,
+    status: this.#status,
+    message: this.#message,
+    announcer: this.#announcer,
+  });
   readonly #startButton = pageElement<HTMLButtonElement>("start-camera");
   readonly #screenButton = pageElement<HTMLButtonElement>("share-screen");
   readonly #stopButton = pageElement<HTMLButtonElement>("stop");
@@ -85,8 +90,6 @@ export class App {
   readonly #history = new ScoreHistory();
   readonly #log = new ScoreLog();
   #startedAtMs = 0;
-  #clip: ClipResults | undefined;
-  #clipSeconds = 0;
 
   #result: ResultEvent | undefined;
   #resultAtMs = 0;
@@ -178,18 +181,17 @@ export class App {
     const wish = ++this.#wish;
     this.#leave();
     this.#enter("video", "Looking for faces…");
-    this.#status.show({ name: "connecting" }, undefined, "Opening the video…");
-    const clip = new ClipFrames(file);
-    try {
-      await this.#stage.showVideo(file);
-      await clip.open();
-    } catch {
-      clip.close();
-      if (wish === this.#wish) this.#refuseFile();
-      return;
-    }
-    if (wish === this.#wish) await this.#analyseClip(wish, clip);
-    clip.close();
+    const wanted = () => wish === this.#wish;
+    await this.#clip.show(file, this.#abort.signal, {
+      wanted,
+      found: (time, faces, recognition) => {
+        this.#log.add(faces, time);
+        this.#showClassifier(recognition);
+      },
+      refused: () => this.#refuseFile(),
+      failed: (failure) => this.#showFailure(failure, "The rest of the video was not analysed.", undefined),
+    });
+    if (wanted()) this.#refresh();
   }
 
   /** Goes back to the first view. */
@@ -259,46 +261,6 @@ export class App {
     }
   }
 
-  async #analyseClip(wish: number, clip: ClipFrames): Promise<void> {
-    const { clipFramesPerSecond, maxSide, quality } = this.#settings.current;
-    const { signal } = this.#abort;
-    const step = clip.step(clipFramesPerSecond);
-    const results = new ClipResults(step);
-    this.#clip = results;
-    this.#clipSeconds = clip.duration;
-    this.#clipControls.show(clip.duration);
-    this.#status.show({ name: "stopped" }, undefined, "Analysing the video…");
-    const onWait = (failure: Failure) => {
-      if (wish !== this.#wish) return;
-      const code = failure.kind === "lost" ? connectionTrouble(failure.reason) : "frame-error";
-      this.#message.show(code, { text: "The analysis goes on by itself." });
-    };
-    try {
-      for await (const { timeMs, recognition } of this.#client.analyse(clip.frames(step, { maxSide, quality }), { signal, onWait })) {
-        if (wish !== this.#wish) return;
-        const time = timeMs / 1000;
-        const faces = faceViews(recognition);
-        results.add({ time, faces });
-        this.#log.add(faces, time);
-        this.#message.hide("server-away", "session-limit", "frame-error");
-        this.#showClassifier(recognition);
-        this.#clipControls.progress(Math.min(0.999, (time + step) / clip.duration));
-        this.#clipControls.follow(time);
-      }
-      if (wish !== this.#wish) return;
-      this.#clipControls.progress(1);
-      this.#clipControls.follow(0);
-      this.#status.show({ name: "stopped" }, undefined, `${results.length} frames analysed`);
-      this.#announcer.say("The whole video is analysed");
-    } catch (error) {
-      if (wish !== this.#wish) return;
-      this.#clipControls.progress(0, "The analysis stopped.");
-      this.#status.show({ name: "stopped" }, undefined, "Not analysed");
-      this.#showFailure(failureOfUnary(error), "The rest of the video was not analysed.", undefined);
-    }
-    this.#refresh();
-  }
-
   #showFailure(failure: Failure, text: string, again: (() => void) | undefined): void {
     const wayOut = again ? { name: "Retry now", act: again } : this.#dismiss;
     if (failure.kind === "frame") this.#message.show("frame-error", { title: text, text: failure.message, wayOut });
@@ -323,10 +285,9 @@ export class App {
     this.#abort = new AbortController();
     if (this.#stream) closeStream(this.#stream);
     this.#stream = undefined;
-    this.#clip = undefined;
     this.#lostAtMs = undefined;
+    this.#clip.close();
     this.#stage.clear();
-    this.#clipControls.hide();
     this.#cameraPicker.hide();
     this.#forget();
     this.#message.hide();
@@ -427,8 +388,9 @@ export class App {
   }
 
   #showClipAt(time: number): void {
-    if (!this.#clip) return;
-    this.#faces = this.#clip.at(time);
+    const faces = this.#clip.facesAt(time);
+    if (!faces) return;
+    this.#faces = faces;
     this.#stage.showFaces(this.#faces);
     const now = performance.now();
     if (now - this.#panelAtMs < PANEL_MS && !this.#stage.video.paused) return;
@@ -507,20 +469,9 @@ export class App {
   }
 
   #refreshClip(): void {
-    if (!this.#clip) return;
-    const numbers = this.#clip.numbers();
-    const face = this.#selected ?? (numbers.includes(this.#chosen ?? 0) ? this.#chosen : numbers[0]);
-    const { currentTime } = this.#stage.video;
-    if (this.#stage.video.paused) this.#showClipAt(currentTime);
-    this.#timeline.show(
-      {
-        columns: face === undefined ? undefined : this.#clip.of(face),
-        from: 0,
-        to: this.#clipSeconds,
-        name: face === undefined ? "no face" : `face ${face}`,
-        position: currentTime,
-      },
-      performance.now(),
-    );
+    const timeline = this.#clip.timeline(this.#selected, this.#chosen);
+    if (!timeline) return;
+    if (this.#stage.video.paused) this.#showClipAt(timeline.position);
+    this.#timeline.show(timeline, performance.now());
   }
 }
