@@ -103,7 +103,7 @@ contract: build/stamps/test build/stamps/tfserving build/stamps/web  ## tests of
 web-test: build/stamps/web  ## tests of the browser client and the page
 	cd web && $(NODE) npm test --silent
 
-e2e: build/stamps/test build/stamps/web build/stamps/browser  ## tests of the whole, in Chromium and from Python
+e2e: build/stamps/test build/stamps/web build/stamps/browser  ## tests of the whole, in Chromium, in Firefox and from Python
 	$(BIN)/pytest tests/e2e
 
 # --- measuring ---
