@@ -2,6 +2,7 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -11,7 +12,7 @@ from running import free_port
 from unit.gateway.pictures import answer, scores
 
 
-class Backend:
+class Backend(ABC):
     """One method of one service on a port that stays the same over stops and starts.
 
     Attributes:
@@ -76,9 +77,9 @@ class Backend:
             time.sleep(0.01)
         return self.wrong_answer if self.wrong_answer is not None else self.answer(request)
 
+    @abstractmethod
     def answer(self, request: bytes) -> bytes:
         """The true answer."""
-        raise NotImplementedError
 
 
 class Detector(Backend):
