@@ -99,9 +99,23 @@ def test_a_part_that_dies_is_named_and_started_again(tmp_path: Path) -> None:
         ):
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        again = children(process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
+    assert not any(b"emotion_" in command(pid) for pid in again)
+
+
+def test_a_stop_while_parts_start_leaves_none_over(tmp_path: Path) -> None:
+    for pause in (0.6, 0.8, 1.0):
+        process = start(tmp_path)
+        time.sleep(pause)
+        started = children(process.pid)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+        assert "Traceback" not in output
+        left = {pid for pid in started if command(pid)}
+        assert not left
 
 
 def command(pid: int) -> bytes:

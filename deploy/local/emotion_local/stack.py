@@ -26,15 +26,27 @@ class StartError(Exception):
     """Something cannot start or keeps dying; the message names it and says what to do."""
 
 
+class Interrupted(Exception):
+    """Somebody asked to stop while parts were starting."""
+
+
 class Stack:
     """All parts on one machine.
 
     Args:
         settings: ports (0 takes a free one) and folders.
         say: takes lines meant for a person.
+        interrupted: whether to give up starting. It is asked between steps: an exception from
+            a signal could come between a process's start and the note of it, and leave it over.
     """
 
-    def __init__(self, settings: LocalSettings, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        settings: LocalSettings,
+        say: Callable[[str], None] = print,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._interrupted = interrupted
         self.settings = settings.model_copy(update=_choose_free(settings.ports()))
         self.parts = {part.name: part for part in plan(self.settings)}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -92,6 +104,8 @@ class Stack:
         while not is_healthy(part, self.settings.host if name == "envoy" else "127.0.0.1"):
             if self.processes[name].poll() is not None:
                 raise StartError(self._obituary(name))
+            if self._interrupted():
+                raise Interrupted
             if time.monotonic() > deadline:
                 raise StartError(
                     f"{name} is not healthy after {self.settings.start_seconds:g} s; "
