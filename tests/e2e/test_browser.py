@@ -40,6 +40,7 @@ def assert_follows_the_face(wire: Wire, clip: Clip, answers: int) -> None:
     labelled = [face for a in wire.answers for face in a.recognition.faces if face.expression]
     assert len(labelled) >= 0.9 * len(wire.answers)
     assert not wire.errors
+    assert wire.unary_errors == 0
 
 
 def replies_per_second(page: Page, wire: Wire, seconds: float) -> float:
