@@ -1,0 +1,1 @@
+"""The expression classifier: data, training, calibration, export, evaluation."""
