@@ -3,6 +3,7 @@
 import base64
 import gzip
 import re
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +22,10 @@ pytestmark = pytest.mark.timeout(240)
 FIRST_LOAD_BYTES = 150_000
 # The page's thread may be busy for so long with each frame, at 15 frames a second.
 FRAME_MS = 4.0
-# Processor time of the thread with all that Chromium does on it, wall time of all its tasks (which
-# wait for the compositor where there is no GPU), and of scripts alone.
+# Processor time of the thread with all that Chromium does on it; and, to be seen only, wall time of
+# its tasks (which wait for processors, and for the compositor) and of scripts among them.
 TIMES = ("ThreadTime", "TaskDuration", "ScriptDuration")
+WINDOWS = 5
 GROWTH_BYTES = 10_000_000
 
 
@@ -63,7 +65,7 @@ def test_a_frame_costs_the_main_thread_little(
         time.sleep(3)
         page.send("Performance.enable")
         costs = []
-        for _ in range(3):
+        for _ in range(WINDOWS):
             before = page.metrics()
             time.sleep(3)
             after = page.metrics()
@@ -71,9 +73,8 @@ def test_a_frame_costs_the_main_thread_little(
             assert rate >= 10
             costs.append({name: 1000 * (after[name] - before[name]) / (3 * rate) for name in TIMES})
             print(f"{rate} frames/s, ms a frame:", {k: round(v, 2) for k, v in costs[-1].items()})
-    # The least disturbed of three, with room for a machine that is busy with other things.
-    assert min(cost["ScriptDuration"] for cost in costs) <= FRAME_MS
-    assert min(cost["ThreadTime"] for cost in costs) <= 2 * FRAME_MS
+    # Processor time: what else the machine does makes it longer by cold caches only.
+    assert statistics.median(cost["ThreadTime"] for cost in costs) <= FRAME_MS
 
 
 def test_an_hour_does_not_grow_the_heap(open_browser: Callable[..., Browser], stack: Stack) -> None:

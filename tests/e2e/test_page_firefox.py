@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clips import LEFT
 from emotion_local import Stack
-from page_states import ROOT, SCREENSHOTS
+from page_states import ROOT, SCREENSHOTS, write_clip
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
@@ -22,12 +22,14 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def seen(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one visit to the page shows."""
-    picture: Path = tmp_path_factory.mktemp("firefox") / "face.jpg"
+    folder = tmp_path_factory.mktemp("firefox")
+    picture: Path = folder / "face.jpg"
     picture.write_bytes(LEFT.jpeg(0))
+    video = write_clip(folder / "face.webm", LEFT, 45, 15)
     node = ROOT / "build/node/bin/node"
     script = "web/interop/firefox.mjs"
     result = subprocess.run(
-        [node, script, str(FIREFOX), stack.url, picture, SCREENSHOTS],
+        [node, script, str(FIREFOX), stack.url, picture, video, SCREENSHOTS],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -65,11 +67,22 @@ def test_picture_shows_its_face(seen: dict[str, Any]) -> None:
     assert picture["expressions"] == ["happiness"]
     assert picture["scores"] == 8
     assert picture["width"] == 640
-    assert picture["drawn"] > 100
+    assert picture["box"] is not None
+
+
+def test_video_is_analysed_and_searched(seen: dict[str, Any]) -> None:
+    video = seen["video"]
+    assert video["status"] == "30 frames analysed"
+    for moment in video["moments"]:
+        assert moment["expressions"] == ["happiness"]
+        face = LEFT.face(int(moment["seconds"] * 15))
+        assert face is not None
+        middle = (moment["box"]["left"] + moment["box"]["right"]) / 2
+        assert middle == pytest.approx(face[0] + face[2] / 2, abs=10)
 
 
 def test_nothing_goes_wrong_and_nobody_else_is_asked(seen: dict[str, Any]) -> None:
     assert seen["troubles"] == []
     assert seen["strangers"] == []
-    for state in ("first", "camera", "stopped", "picture"):
+    for state in ("first", "camera", "stopped", "picture", "video"):
         assert (SCREENSHOTS / f"firefox-{state}.png").stat().st_size > 10_000

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from clips import LEFT
+from clips import LEFT, overlap
 from emotion_local import Stack
 from page_states import ROOT
 from playwright.sync_api import Browser, Route, expect
-from test_browser import collect
+from test_browser import collect, drawn_and_shown
 from wire import Wire
 
 pytestmark = pytest.mark.timeout(120)
@@ -53,7 +53,7 @@ def test_the_example_is_short_and_needs_the_library_only() -> None:
     "lacking",
     ["MediaStreamTrackProcessor", "VideoFrame", "OffscreenCanvas", "Worker"],
 )
-def test_frames_travel_where_a_browser_can_do_less(
+def test_faces_are_found_and_boxed_where_a_browser_can_do_less(
     open_browser: Callable[..., Browser], stack: Stack, lacking: str
 ) -> None:
     page = open_browser(LEFT).new_page()
@@ -63,6 +63,8 @@ def test_frames_travel_where_a_browser_can_do_less(
     page.get_by_role("button", name="Start camera").click()
     collect(page, wire, 10)
     assert sum(answer.overlap >= 0.5 for answer in wire.answers) >= 0.8 * len(wire.answers)
+    views = [drawn_and_shown(page) for _ in range(10)]
+    assert sum(view is not None and overlap(*view) >= 0.5 for view in views) >= 8
 
 
 def test_a_worker_that_cannot_start_is_done_without(

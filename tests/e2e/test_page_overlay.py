@@ -36,7 +36,7 @@ def test_boxes_follow_a_fast_face(open_page: Callable[..., Page], width: int, he
             ahead[speed(frame) > 0].append(centre / speed(frame))
 
     assert len(overlaps) >= 50
-    assert sum(value >= 0.5 for value in overlaps) >= 0.75 * len(overlaps)
+    assert sum(value >= 0.5 for value in overlaps) >= 0.9 * len(overlaps)
     # The detector may place all boxes a little to one side: that is ahead in one direction and
     # behind in the other. What is behind in both is lag.
     lag = -statistics.mean(statistics.median(values) for values in ahead.values())

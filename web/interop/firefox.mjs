@@ -1,6 +1,6 @@
-// Uses the page in Firefox, with its fake camera and a picture of a face, and prints what was seen.
+// Uses the page in Firefox, with its fake camera, a picture and a video of a face, and prints what was seen.
 //
-//   node interop/firefox.mjs FIREFOX http://127.0.0.1:8080 face.jpg SCREENSHOTS
+//   node interop/firefox.mjs FIREFOX http://127.0.0.1:8080 face.jpg face.webm SCREENSHOTS
 //
 // One line of JSON: the states in the order in which they were brought about, "troubles" of the
 // console, "strangers" (addresses asked for elsewhere) and "error": null if every step succeeded.
@@ -10,9 +10,9 @@ import { join } from "node:path";
 
 import { launch } from "puppeteer-core";
 
-const [executablePath, url, picture, screenshots] = process.argv.slice(2);
-if (!executablePath || !url || !picture || !screenshots) {
-  console.error("usage: node interop/firefox.mjs FIREFOX BASE_URL PICTURE SCREENSHOTS");
+const [executablePath, url, picture, video, screenshots] = process.argv.slice(2);
+if (!executablePath || !url || !picture || !video || !screenshots) {
+  console.error("usage: node interop/firefox.mjs FIREFOX BASE_URL PICTURE VIDEO SCREENSHOTS");
   process.exit(2);
 }
 await mkdir(screenshots, { recursive: true });
@@ -80,20 +80,63 @@ try {
   }));
   await photograph("stopped");
 
-  const input = await page.$("#picture-file");
-  await input.uploadFile(picture);
+  const give = async (selector, file) => (await page.$(selector)).uploadFile(file);
+  const faces = () => page.$$eval("#faces li", (items) => items.map((face) => face.dataset.expression));
+  // The left and right side of the drawn box in pixels of the picture, from its left: both are met a little above its lower edge.
+  const drawnBox = () =>
+    page.evaluate(() => {
+      const overlay = document.querySelector("#overlay");
+      const { width, height } = overlay;
+      // Drawn by a worker: it has no context here.
+      const copy = new OffscreenCanvas(width, height).getContext("2d");
+      copy.drawImage(overlay, 0, 0);
+      const { data } = copy.getImageData(0, 0, width, height);
+      let bottom = -1;
+      for (let place = 3; place < data.length; place += 4) if (data[place] > 128) bottom = Math.floor(place / 4 / width);
+      if (bottom < 40) return null;
+      const row = data.subarray(4 * (bottom - 40) * width, 4 * (bottom - 39) * width);
+      const painted = Array.from({ length: width }, (_, x) => x).filter((x) => row[4 * x + 3] > 128);
+      // The picture keeps its shape (4:3) in the middle.
+      const scale = Math.min(width / 640, height / 480);
+      const inPicture = (x) => 320 + (x - width / 2) / scale;
+      return painted.length > 0 ? { left: inPicture(painted[0]), right: inPicture(painted.at(-1)) } : null;
+    });
+  const untilDrawn = async () => {
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const box = await drawnBox();
+      if (box || Date.now() > deadline) return box;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+
+  await give("#picture-file", picture);
   await until(() => /^Analysed in/.test(document.querySelector("#status").textContent));
-  seen.picture = await page.evaluate(() => ({
-    expressions: [...document.querySelectorAll("#faces li")].map((face) => face.dataset.expression),
-    scores: document.querySelectorAll("#faces li dl:not([hidden]) > div").length,
-    width: document.querySelector("#picture").naturalWidth,
-    drawn: (() => {
-      const canvas = document.querySelector("#overlay");
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      return data.filter((value, index) => index % 4 === 3 && value > 0).length;
-    })(),
-  }));
+  seen.picture = {
+    expressions: await faces(),
+    scores: await page.$$eval("#faces li dl:not([hidden]) > div", (rows) => rows.length),
+    width: await page.$eval("#picture", (element) => element.naturalWidth),
+    box: await untilDrawn(),
+  };
   await photograph("picture");
+
+  await give("#video-file", video);
+  await until(() => /whole clip/.test(document.querySelector("#clip-progress-text").textContent));
+  const seek = async (seconds) => {
+    await page.$eval(
+      "#clip-position",
+      (slider, value) => {
+        slider.value = value;
+        slider.dispatchEvent(new Event("input"));
+      },
+      String(seconds),
+    );
+    // The picture, the panel and the boxes follow.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    return { seconds, expressions: await faces(), box: await drawnBox() };
+  };
+  seen.video = { status: await text("#status"), moments: [await seek(0.5), await seek(2)] };
+  await photograph("video");
 } catch (thrown) {
   seen.error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 } finally {

@@ -48,7 +48,7 @@ if (process.argv.includes("--check")) {
     "| what | gzipped |",
     "| --- | --- |",
     `| the page's JavaScript at first load | ${kib(first)} |`,
-    `| charts and the encoding worker, loaded when needed | ${kib(later)} |`,
+    `| charts and workers, loaded when needed | ${kib(later)} |`,
     `| the library alone, with all that it depends on | ${kib(await librarySize())} |`,
   ].join("\n");
   const readme = join(web, "README.md");

@@ -47,6 +47,11 @@ export class FaceMotion {
     return path && !this.still ? path.at(nowMs) : face.box;
   }
 
+  /** Whether any face will be elsewhere soon after `nowMs`, as far as is known. */
+  moving(nowMs: number): boolean {
+    return !this.still && [...this.#paths.values()].some((path) => path.moving(nowMs));
+  }
+
   /** Forgets all faces. */
   clear(): void {
     this.#paths.clear();
@@ -65,6 +70,11 @@ class Path {
     private box: Rect,
     public takenAtMs: number,
   ) {}
+
+  moving(nowMs: number): boolean {
+    if (nowMs < this.#correctedFromMs + this.#correctedInMs) return true;
+    return nowMs < this.takenAtMs + AHEAD_MS && SIDES.some((side) => !this.#still(side));
+  }
 
   at(nowMs: number): Rect {
     const left = Math.max(0, 1 - Math.max(0, nowMs - this.#correctedFromMs) / this.#correctedInMs);
@@ -87,9 +97,12 @@ class Path {
   }
 
   #expected(side: keyof Rect, nowMs: number): number {
-    const velocity = this.#velocity[side];
-    if (Math.abs(velocity) * 1000 < STILL_PER_SECOND) return this.box[side];
-    return this.box[side] + velocity * Math.min(AHEAD_MS, Math.max(0, nowMs - this.takenAtMs));
+    if (this.#still(side)) return this.box[side];
+    return this.box[side] + this.#velocity[side] * Math.min(AHEAD_MS, Math.max(0, nowMs - this.takenAtMs));
+  }
+
+  #still(side: keyof Rect): boolean {
+    return Math.abs(this.#velocity[side]) * 1000 < STILL_PER_SECOND;
   }
 }
 

@@ -1,26 +1,21 @@
-import type { FaceView } from "./face-view.js";
-import type { Rect, Size } from "./geometry.js";
-import { drawScene, type Scene } from "./scene.js";
+import type { Size } from "./geometry.js";
+import { OverlayPainter, type OverlayView } from "./overlay-painter.js";
+import type { Scene } from "./scene.js";
 
-/** The canvas that covers the stage, sharp at any pixel ratio. */
+/** The canvas that covers the stage, sharp at any pixel ratio; drawn in a worker where the browser can. */
 export class Overlay {
-  readonly #context: CanvasRenderingContext2D;
+  readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #size: Size = { width: 0, height: 0 };
   #scene: Scene = { faces: [], picture: { width: 0, height: 0 }, mirrored: false, selected: undefined };
-  #scheduled = false;
-  /** What was drawn last, and where; nothing is drawn twice. */
-  #drawn = "";
+  #takenAtMs: number | undefined;
+  #paint: ((view: OverlayView) => void) | undefined;
 
-  /** @param boxOf where a face is at a time on performance.now()'s clock, in fractions of the picture. */
-  constructor(
-    private readonly canvas: HTMLCanvasElement,
-    private readonly boxOf: (face: FaceView, nowMs: number) => Rect,
-  ) {
-    this.#context = canvas.getContext("2d")!;
+  constructor(private readonly canvas: HTMLCanvasElement) {
     new ResizeObserver(([entry]) => {
       this.#size = entry!.contentRect;
-      this.draw(performance.now());
+      this.#show();
     }).observe(canvas);
+    this.#calm.addEventListener("change", () => this.#show());
   }
 
   /** In the page's own pixels. */
@@ -28,56 +23,46 @@ export class Overlay {
     return this.#size;
   }
 
-  /** Changes what is drawn from the next repaint on. */
-  set scene(scene: Scene) {
-    this.#scene = scene;
+  /** Whether boxes stay where they were seen, for people who want no motion. */
+  get still(): boolean {
+    return this.#calm.matches;
   }
 
-  /** Draws before the next repaint. */
-  invalidate(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    requestAnimationFrame((nowMs) => {
-      this.#scheduled = false;
-      this.draw(nowMs);
+  /** Shows faces of a frame that was taken at `takenAtMs` on performance.now()'s clock, moved on since; without a time, faces that do not move. */
+  show(scene: Scene, takenAtMs?: number): void {
+    this.#scene = scene;
+    this.#takenAtMs = takenAtMs;
+    this.#show();
+  }
+
+  #show(): void {
+    // Nothing is loaded before there is something to draw.
+    if (!this.#paint && this.#scene.faces.length === 0) return;
+    this.#paint ??= startPainter(this.canvas);
+    const { faces, ...scene } = this.#scene;
+    this.#paint({
+      ...scene,
+      // No more than what is drawn: it is copied for the worker.
+      faces: faces.map(({ number, colour, label, expression, box: { x, y, width, height }, landmarks }) => ({
+        ...{ number, colour, label, expression },
+        box: { x, y, width, height },
+        landmarks: landmarks.map((point) => ({ x: point.x, y: point.y })),
+      })),
+      takenAtEpochMs: this.#takenAtMs === undefined ? undefined : performance.timeOrigin + this.#takenAtMs,
+      still: this.still,
+      stage: { width: this.#size.width, height: this.#size.height },
+      pixelRatio: devicePixelRatio,
     });
   }
+}
 
-  /** Draws now; `nowMs` on performance.now()'s clock. */
-  draw(nowMs: number): void {
-    const { width, height } = this.#size;
-    const boxes = new Map(this.#scene.faces.map((face) => [face, this.boxOf(face, nowMs)]));
-    const drawn = this.#describe([...boxes.values()]);
-    if (drawn === this.#drawn) return;
-    this.#drawn = drawn;
-    const context = this.#context;
-    // The pixel ratio changes with zoom, and when a window moves to another screen.
-    const columns = Math.round(width * devicePixelRatio);
-    const rows = Math.round(height * devicePixelRatio);
-    if (this.canvas.width !== columns) this.canvas.width = columns;
-    if (this.canvas.height !== rows) this.canvas.height = rows;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, columns, rows);
-    if (columns === 0 || rows === 0) return;
-    context.setTransform(columns / width, 0, 0, rows / height, 0, 0);
-    drawScene(context, this.#size, this.#scene, (face) => boxes.get(face) ?? face.box);
+function startPainter(canvas: HTMLCanvasElement): (view: OverlayView) => void {
+  if (typeof Worker === "function" && typeof OffscreenCanvas === "function" && "transferControlToOffscreen" in canvas) {
+    const worker = new Worker(new URL("./overlay-worker.ts", import.meta.url), { type: "module", name: "overlay" });
+    const drawing = canvas.transferControlToOffscreen();
+    worker.postMessage(drawing, [drawing]);
+    return (view) => worker.postMessage(view);
   }
-
-  /** The same for what looks the same: boxes within half a pixel. */
-  #describe(boxes: readonly Rect[]): string {
-    const { faces, picture, mirrored, selected } = this.#scene;
-    const { width, height } = this.#size;
-    const half = (fraction: number, pixels: number) => Math.round(2 * fraction * pixels);
-    return [
-      width,
-      height,
-      devicePixelRatio,
-      picture.width,
-      picture.height,
-      mirrored,
-      selected,
-      ...faces.map((face) => `${face.number} ${face.label} ${face.landmarks.length}`),
-      ...boxes.map((box) => [half(box.x, width), half(box.y, height), half(box.width, width), half(box.height, height)].join(" ")),
-    ].join("|");
-  }
+  const painter = new OverlayPainter(canvas);
+  return (view) => painter.show(view);
 }

@@ -7,9 +7,12 @@ const NARROW = 520;
 /** Where there are more faces than this, those that are small get their number only. */
 const CROWD = 4;
 
+/** What is drawn of a face. */
+export type DrawnFace = Pick<FaceView, "number" | "colour" | "label" | "expression" | "box" | "landmarks">;
+
 /** What is drawn over a picture. */
 export interface Scene {
-  readonly faces: readonly FaceView[];
+  readonly faces: readonly DrawnFace[];
   /** The picture's own size. */
   readonly picture: Size;
   /** Whether the picture is shown as its mirror image; text never is. */
@@ -27,7 +30,7 @@ type Drawing = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
  * @param boxOf where a face is now, in fractions of the picture.
  * @param thickness of lines and letters; 1 for a screen.
  */
-export function drawScene(context: Drawing, stage: Size, scene: Scene, boxOf: (face: FaceView) => Rect, thickness = 1): void {
+export function drawScene(context: Drawing, stage: Size, scene: Scene, boxOf: (face: DrawnFace) => Rect, thickness = 1): void {
   const shown = containRect(scene.picture, stage);
   const placed = scene.faces.map((face) => {
     const box = boxOf(face);
@@ -41,7 +44,7 @@ export function drawScene(context: Drawing, stage: Size, scene: Scene, boxOf: (f
   for (const { face, onStage } of placed) labels.push(drawLabel(context, face, onStage, stage, labels, scene.faces.length > CROWD, thickness));
 }
 
-function drawBox(context: Drawing, face: FaceView, box: Rect, thickness: number): void {
+function drawBox(context: Drawing, face: DrawnFace, box: Rect, thickness: number): void {
   const outline = new Path2D();
   outline.roundRect(box.x, box.y, box.width, box.height, Math.min(10 * thickness, box.width / 6, box.height / 6));
   // A dark edge keeps the colour visible on a picture of the same colour.
@@ -56,7 +59,7 @@ function drawBox(context: Drawing, face: FaceView, box: Rect, thickness: number)
 }
 
 /** Landmarks move with the box that they were seen in. */
-function drawLandmarks(context: Drawing, face: FaceView, box: Rect, shown: Rect, mirrored: boolean, thickness: number): void {
+function drawLandmarks(context: Drawing, face: DrawnFace, box: Rect, shown: Rect, mirrored: boolean, thickness: number): void {
   for (const { x, y } of face.landmarks) {
     const across = box.x + ((x - face.box.x) / face.box.width) * box.width;
     const down = box.y + ((y - face.box.y) / face.box.height) * box.height;
@@ -74,7 +77,7 @@ function drawLandmarks(context: Drawing, face: FaceView, box: Rect, shown: Rect,
 
 function drawLabel(
   context: Drawing,
-  face: FaceView,
+  face: DrawnFace,
   box: Rect,
   stage: Size,
   others: readonly Rect[],

@@ -5,17 +5,11 @@ import { Overlay } from "./overlay.js";
 import { pageElement } from "./page-element.js";
 import { drawScene, type Scene } from "./scene.js";
 
-/** A video that gave no frame for so long does not drive the drawing, in milliseconds. */
-const STALLED_MS = 100;
-
-/** Frames of a video are further apart than this, in milliseconds. */
-const NEXT_FRAME_MS = 20;
-
 /** What the stage tells. */
 export interface StageEvents {
   /** The user points at a face. */
   select(number: number): void;
-  /** A frame of the video is shown; `time` in seconds from its beginning. */
+  /** A frame of a video file is shown; `time` in seconds from its beginning. */
   frame(time: number): void;
 }
 
@@ -25,22 +19,18 @@ export class Stage {
   readonly #element = pageElement("stage");
   readonly #picture = pageElement<HTMLImageElement>("picture");
   readonly #motion = new FaceMotion();
-  readonly #overlay = new Overlay(pageElement<HTMLCanvasElement>("overlay"), (face, nowMs) => this.#motion.boxAt(face, nowMs));
+  readonly #overlay = new Overlay(pageElement<HTMLCanvasElement>("overlay"));
   #faces: readonly FaceView[] = [];
   #selected: number | undefined;
   #mirrored = false;
   #url: string | undefined;
-  #framedAtMs = -Infinity;
+  #takenAtMs: number | undefined;
 
   constructor(private readonly events: StageEvents) {
     // Also when a phone is turned.
     this.video.addEventListener("resize", () => this.#arrange());
     this.#element.addEventListener("click", (event) => this.#selectAt(event));
-    const calm = matchMedia("(prefers-reduced-motion: reduce)");
-    this.#motion.still = calm.matches;
-    calm.addEventListener("change", () => (this.#motion.still = calm.matches));
-    if ("requestVideoFrameCallback" in this.video) this.#watchFrames();
-    else this.#watchTime(this.video);
+    if (!("requestVideoFrameCallback" in this.video)) this.#watchTime(this.video);
   }
 
   /** Shows a camera or a screen; resolves once it plays. */
@@ -66,6 +56,7 @@ export class Stage {
     });
     if (this.video.videoWidth === 0) throw new Error("the file has no picture");
     this.#arrange();
+    if (this.#url && "requestVideoFrameCallback" in this.video) this.#watchFrames(this.#url);
   }
 
   /**
@@ -102,18 +93,18 @@ export class Stage {
 
   /** Puts boxes on the faces of a live frame, which was taken at `takenAtMs` on performance.now()'s clock. */
   followFaces(faces: readonly FaceView[], takenAtMs: number): void {
-    const now = performance.now();
-    this.#motion.see(faces, takenAtMs, now);
+    this.#motion.still = this.#overlay.still;
+    this.#motion.see(faces, takenAtMs, performance.now());
     this.#faces = faces;
-    // While frames come, each of them draws the boxes where they belong at its time.
-    this.#overlay.scene = this.#scene();
-    if (now - this.#framedAtMs > STALLED_MS) this.#overlay.invalidate();
+    this.#takenAtMs = takenAtMs;
+    this.#redraw();
   }
 
   /** Puts boxes on faces that do not move by themselves. */
   showFaces(faces: readonly FaceView[]): void {
     this.#motion.clear();
     this.#faces = faces;
+    this.#takenAtMs = undefined;
     this.#redraw();
   }
 
@@ -155,23 +146,17 @@ export class Stage {
     this.#url = undefined;
   }
 
-  #watchFrames(): void {
-    this.video.requestVideoFrameCallback((nowMs, { mediaTime }) => {
-      this.#framed(nowMs, mediaTime);
-      // Chromium prepares every repaint of the screen while somebody waits for a frame: not before one is near.
-      setTimeout(() => this.#watchFrames(), NEXT_FRAME_MS);
+  /** Tells of each frame of the video file until it is taken off the stage. */
+  #watchFrames(url: string): void {
+    this.video.requestVideoFrameCallback((_, { mediaTime }) => {
+      if (this.#url !== url) return;
+      this.events.frame(mediaTime);
+      this.#watchFrames(url);
     });
   }
 
   #watchTime(video: HTMLVideoElement): void {
-    for (const event of ["timeupdate", "seeked"]) video.addEventListener(event, () => this.#framed(performance.now(), video.currentTime));
-  }
-
-  #framed(nowMs: number, time: number): void {
-    this.#framedAtMs = nowMs;
-    this.events.frame(time);
-    // At once, not by way of a repaint: this is called before one, and asking for another would cost it.
-    if (this.#faces.length > 0) this.#overlay.draw(nowMs);
+    for (const event of ["timeupdate", "seeked"]) video.addEventListener(event, () => this.events.frame(video.currentTime));
   }
 
   #selectAt({ clientX, clientY }: MouseEvent): void {
@@ -191,8 +176,7 @@ export class Stage {
   }
 
   #redraw(): void {
-    this.#overlay.scene = this.#scene();
-    this.#overlay.invalidate();
+    this.#overlay.show(this.#scene(), this.#takenAtMs);
   }
 
   #size(): Size {

@@ -77,3 +77,15 @@ test("a reply to an older frame changes nothing", () => {
   motion.see([face(at(0.1))], 50, 130);
   expect(motion.boxAt(newest, 200)).toEqual(at(0.3));
 });
+
+test("a face is moving until it has gone as far as is known", () => {
+  const motion = new FaceMotion();
+  motion.see([face(at(0.1))], 0, 0);
+  expect(motion.moving(50)).toBe(false);
+  motion.see([face(at(0.2))], 100, 120);
+  expect(motion.moving(130)).toBe(true);
+  expect(motion.moving(240)).toBe(true);
+  expect(motion.moving(260)).toBe(false);
+  motion.still = true;
+  expect(motion.moving(130)).toBe(false);
+});
