@@ -153,5 +153,5 @@ lock-images: build/stamps/uv  ## locks what each image installs to the versions 
 	@for name in stubs web envoy load; do \
 	  $(LOCK_IMAGE) requirements/images/$$name.in -o requirements/images/$$name.txt || exit 1; done
 	@for name in $(IMAGE_PIECES); do \
-	  $(LOCK_IMAGE) protos/pyproject.toml services/serving/pyproject.toml $$(ls gateway/pyproject.toml services/$$name/pyproject.toml 2>/dev/null | grep $$name/) \
+	  $(LOCK_IMAGE) $$([ $$name = page ] || echo protos/pyproject.toml) services/serving/pyproject.toml $$(ls gateway/pyproject.toml services/$$name/pyproject.toml 2>/dev/null | grep $$name/) \
 	    --no-emit-package emotion-recognizer-protos --no-emit-package emotion-recognizer-serving -o requirements/images/$$name.txt || exit 1; done

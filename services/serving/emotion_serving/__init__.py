@@ -1,21 +1,29 @@
-"""What every gRPC server here shares.
+"""What every server here shares.
 
 ``settings``  one typed object a service: flags, environment, validation
 ``logs``      structured logging, one JSON line an event
 ``errors``    the tree of errors and the interceptor that makes them statuses
 ``server``    a gRPC server with health, reflection, signals and a draining stop
+
+The last two need the extra ``grpc`` and are imported when one of their names is first asked
+for: the page's server is installed without gRPC.
 """
 
-from emotion_serving.errors import (
-    FailedPrecondition,
-    InvalidArgument,
-    NotFound,
-    ResourceExhausted,
-    ServiceError,
-    Unavailable,
-)
-from emotion_serving.server import GrpcServer, run_until_signal
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from emotion_serving.settings import GrpcSettings, ServiceSettings, load_settings
+
+if TYPE_CHECKING:
+    from emotion_serving.errors import (
+        FailedPrecondition,
+        InvalidArgument,
+        NotFound,
+        ResourceExhausted,
+        ServiceError,
+        Unavailable,
+    )
+    from emotion_serving.server import GrpcServer, run_until_signal
 
 __all__ = [
     "FailedPrecondition",
@@ -30,3 +38,11 @@ __all__ = [
     "load_settings",
     "run_until_signal",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """A name of ``errors`` or ``server`` (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "server" if name in ("GrpcServer", "run_until_signal") else "errors"
+    return getattr(import_module(f"{__name__}.{module}"), name)
