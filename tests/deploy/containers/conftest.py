@@ -1,5 +1,6 @@
 """podman with our images, for all tests of containers; or why there is none."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -7,6 +8,16 @@ import subprocess
 import pytest
 from deploy.containers.podman import PIECES, CannotRun, Podman, needs_kustomize
 from running import ROOT
+
+
+def made_by(image: str) -> str:
+    """Which state of ``base.sh`` made an image; empty if there is none."""
+    done = subprocess.run(
+        ["podman", "image", "inspect", "--format", '{{index .Labels "script"}}', image],
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
 
 
 def base_images() -> dict[str, str]:
@@ -18,14 +29,12 @@ def base_images() -> dict[str, str]:
         "BUILD_IMAGE": "localhost/emotion-recognizer/base-build",
         "BASE_IMAGE": "localhost/emotion-recognizer/base",
     }
-    if any(
-        subprocess.run(["podman", "image", "exists", name]).returncode for name in names.values()
-    ):
+    script = ROOT / "deploy/images/base.sh"
+    state = hashlib.sha256(script.read_bytes()).hexdigest()[:16]
+    if any(made_by(name) != state for name in names.values()):
         if not shutil.which("mmdebstrap"):
             raise CannotRun("mmdebstrap, which makes the base image, is not installed")
-        done = subprocess.run(
-            [ROOT / "deploy/images/base.sh"], capture_output=True, text=True, timeout=600
-        )
+        done = subprocess.run([script], capture_output=True, text=True, timeout=600)
         if done.returncode:
             raise CannotRun(f"the base image cannot be made: {done.stderr[-500:]}")
     return names
