@@ -40,6 +40,8 @@ export interface Behaviour {
   detector: boolean;
   /** Whether a stream is refused because there are too many. */
   full: boolean;
+  /** The token that clients must have; undefined for none. */
+  token: string | undefined;
   /** How long an answer takes, in milliseconds. */
   delayMs: number;
   /** The bytes of each WebSocket message are cut into pieces of at most so many bytes. */
@@ -62,6 +64,7 @@ export class FakeGateway {
     classifier: true,
     detector: true,
     full: false,
+    token: undefined,
     delayMs: 8,
     pieceBytes: Infinity,
   };
@@ -79,6 +82,8 @@ export class FakeGateway {
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => (offered.has("grpc-websockets") ? "grpc-websockets" : false) });
   readonly #folder: string | undefined;
+  /** Ends a stream with a status. */
+  readonly #finish = new Map<WebSocket, (status: number, message: string) => void>();
 
   /** @param folder what is served to browsers, if anything. */
   constructor(folder?: string) {
@@ -117,6 +122,11 @@ export class FakeGateway {
     }
   }
 
+  /** Ends all streams with a gRPC status. */
+  endStreams(status: number, message: string): void {
+    for (const finish of this.#finish.values()) finish(status, message);
+  }
+
   async stop(): Promise<void> {
     this.closeStreams(1006);
     this.#http.closeAllConnections();
@@ -135,12 +145,16 @@ export class FakeGateway {
       send(frame(0x80, trailers(status, message)));
       socket.close(1000);
     };
+    this.#finish.set(socket, finish);
+    socket.on("close", () => this.#finish.delete(socket));
     socket.on("message", (data: Buffer) => {
       if (head) {
         head = false;
-        this.headerBlocks.push(data.toString("latin1"));
+        const headers = data.toString("latin1");
+        this.headerBlocks.push(headers);
         send(frame(0x80, new TextEncoder().encode("content-type: application/grpc-web+proto\r\n")));
         if (this.behaviour.full) finish(8, "too%20many%20sessions");
+        else if (!this.#admits(/^authorization: (.*)\r$/im.exec(headers)?.[1])) finish(16, "the%20token%20has%20run%20out");
         return;
       }
       if (data.length === 1 && data[0] === 1) {
@@ -159,6 +173,10 @@ export class FakeGateway {
         if (socket.readyState === socket.OPEN) send(frame(0x00, toBinary(StreamRecognizeResponseSchema, reply)));
       }, this.behaviour.delayMs);
     });
+  }
+
+  #admits(authorization: string | undefined): boolean {
+    return this.behaviour.token === undefined || authorization === `Bearer ${this.behaviour.token}`;
   }
 
   #reply(): Reply {

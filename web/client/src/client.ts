@@ -38,7 +38,8 @@ export interface ConnectOptions {
   /**
    * The token for `authorization: Bearer`, asked for at each connection and each
    * call; undefined for none. When a live connection ends because its token ran
-   * out, another one is made at once with a new token.
+   * out, another one is made with a new token; a new token that is refused, too,
+   * is the end (`failed`), until `retry`.
    */
   readonly token?: () => string | undefined | Promise<string | undefined>;
   /** Further headers for every connection and call, asked for each time. */

@@ -164,15 +164,70 @@ describe("options", () => {
     expect(results.at(-1)!.targetPerSecond).toBe(20);
     expect(results.at(-1)!.sentPerSecond).toBeGreaterThan(5);
   });
+});
 
-  test("a token is asked for at each connection", async () => {
+describe("a token", () => {
+  const tokens = () => gateway.headerBlocks.map((block) => /authorization: (.*)\r/.exec(block)?.[1]);
+
+  test("is asked for at each connection", async () => {
     let asked = 0;
     start(frames(), { token: async () => `key-${++asked}`, headers: () => ({ "x-tenant": "a" }) });
     await someResults();
     gateway.closeStreams(1006);
     await expect.poll(() => gateway.headerBlocks.length).toBe(2);
-    expect(gateway.headerBlocks.map((block) => /authorization: (.*)\r/.exec(block)?.[1])).toEqual(["Bearer key-1", "Bearer key-2"]);
+    expect(tokens()).toEqual(["Bearer key-1", "Bearer key-2"]);
     expect(gateway.headerBlocks[0]).toContain("x-tenant: a");
+  });
+
+  test("that runs out while frames are sent is replaced by a new one", async () => {
+    let asked = 0;
+    gateway.behaviour.token = "key-1";
+    start(frames(), { token: async () => `key-${++asked}` });
+    await someResults();
+    gateway.behaviour.token = "key-2";
+    gateway.endStreams(16, "the%20token%20has%20run%20out");
+    await expect.poll(() => gateway.headerBlocks.length).toBe(2);
+    await live("websocket");
+    await someResults();
+    expect(tokens()).toEqual(["Bearer key-1", "Bearer key-2"]);
+    expect(states.map((state) => state.name)).not.toContain("failed");
+    expect(states.find((state) => state.name === "reconnecting")).toMatchObject({ attempt: 1, reason: "unauthenticated" });
+  });
+
+  test("that is refused at once is not tried again and again, but when asked to", async () => {
+    let token = "stolen";
+    gateway.behaviour.token = "key";
+    start(frames(), { token: () => token });
+    await expect.poll(() => client.state).toMatchObject({ name: "failed", reason: "unauthenticated", message: "the token has run out" });
+    await new Promise((resolve) => setTimeout(resolve, 3 * POLICY.backoff.maxMs));
+    expect(gateway.headerBlocks).toHaveLength(1);
+    token = "key";
+    client.retry();
+    await live("websocket");
+    await someResults();
+  });
+
+  test("that ran out and whose successor is refused, too, is the end", async () => {
+    gateway.behaviour.token = "key-1";
+    start(frames(), { token: () => "key-1" });
+    await someResults();
+    gateway.behaviour.token = "key-2";
+    gateway.endStreams(16, "the%20token%20has%20run%20out");
+    await expect.poll(() => client.state).toMatchObject({ name: "failed", reason: "unauthenticated" });
+    expect(gateway.headerBlocks).toHaveLength(2);
+  });
+
+  test("whose supplier fails is asked for again", async () => {
+    let asked = 0;
+    gateway.behaviour.token = "key";
+    const token = async () => {
+      if (++asked <= 3) throw new Error("the token service is away");
+      return "key";
+    };
+    start(frames(), { token });
+    await expect.poll(() => states.some((state) => state.name === "reconnecting" && state.message.includes("token service"))).toBe(true);
+    await live("websocket");
+    await someResults();
   });
 });
 

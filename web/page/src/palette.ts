@@ -24,21 +24,22 @@ export function luminance(colour: string): number {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
-/** The line of an expression in a timeline: its colour on light and on dark ground, and its dashes. */
+/** The line of an expression in a timeline: its colour on light and on dark ground, its width in pixels and its dashes. */
 export interface LineStyle {
   readonly light: string;
   readonly dark: string;
+  readonly width: number;
   readonly dash: readonly number[];
 }
 
-/** The lines of the expressions, in their order; colours after the palette above, dashes tell them apart as well. */
+/** The lines of the expressions, in their order; colours after the palette above, width and dashes tell them apart as well. */
 export const EXPRESSION_LINES: readonly LineStyle[] = [
-  { light: "#5f6875", dark: "#a6b0c1", dash: [] },
-  { light: "#b35900", dark: "#e69f00", dash: [] },
-  { light: "#7a43b6", dark: "#c9a2ff", dash: [10, 4] },
-  { light: "#0072b2", dark: "#56b4e9", dash: [6, 4] },
-  { light: "#c0342b", dark: "#ff8d84", dash: [3, 3] },
-  { light: "#00785a", dark: "#3ccf9f", dash: [10, 3, 2, 3] },
-  { light: "#a3306f", dark: "#f092c5", dash: [2, 4] },
-  { light: "#6b5310", dark: "#f0e442", dash: [6, 3, 2, 3, 2, 3] },
+  { light: "#5f6875", dark: "#a6b0c1", width: 1.5, dash: [] },
+  { light: "#b35900", dark: "#e69f00", width: 3.5, dash: [] },
+  { light: "#7a43b6", dark: "#c9a2ff", width: 2, dash: [10, 4] },
+  { light: "#0072b2", dark: "#56b4e9", width: 2, dash: [5, 4] },
+  { light: "#c0342b", dark: "#ff8d84", width: 3, dash: [3, 3] },
+  { light: "#00785a", dark: "#3ccf9f", width: 2, dash: [10, 3, 2, 3] },
+  { light: "#a3306f", dark: "#f092c5", width: 2, dash: [2, 5] },
+  { light: "#6b5310", dark: "#f0e442", width: 2, dash: [6, 3, 2, 3, 2, 3] },
 ];

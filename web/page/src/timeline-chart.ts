@@ -2,12 +2,17 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
 import { EXPRESSIONS, title } from "./expression.js";
+import { lineEnds } from "./line-ends.js";
 import { EXPRESSION_LINES } from "./palette.js";
 import type { TimelineView } from "./timeline.js";
 
 const HEIGHT = 190;
+const FONT = "12px system-ui, sans-serif";
+/** Room for the longest name at the end of its line, and the height of one. */
+const NAME_WIDTH = 78;
+const NAME_HEIGHT = 14;
 
-/** The chart of a timeline: a line for each expression, told apart by colour and by dashes. */
+/** The chart of a timeline: a line for each expression, told apart by colour, by width or dashes, and by its name where it ends. */
 export class TimelineChart {
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
   #plot: uPlot;
@@ -50,14 +55,14 @@ export class TimelineChart {
       stroke: colour("--soft"),
       grid: { stroke: colour("--line"), width: 1 },
       ticks: { show: false },
-      font: "12px system-ui, sans-serif",
+      font: FONT,
       gap: 4,
     };
     return new uPlot(
       {
         width: Math.max(this.element.clientWidth, 200),
         height: HEIGHT,
-        padding: [8, 18, 0, 0],
+        padding: [8, NAME_WIDTH, 0, 0],
         legend: { show: false },
         cursor: {
           show: true,
@@ -73,7 +78,7 @@ export class TimelineChart {
         ],
         series: [
           {},
-          ...lines.map((line) => ({ stroke: line.colour, dash: [...line.dash], width: 2, points: { show: false }, spanGaps: false })),
+          ...lines.map((line) => ({ stroke: line.colour, dash: [...line.dash], width: line.width, points: { show: false }, spanGaps: false })),
         ],
         hooks: {
           ready: [
@@ -83,7 +88,10 @@ export class TimelineChart {
               });
             },
           ],
-          draw: [(plot) => this.#drawPosition(plot, colour("--text"))],
+          draw: [
+            (plot) => this.#drawPosition(plot, colour("--text")),
+            (plot) => drawNames(plot, lines.map((line) => line.colour)),
+          ],
         },
       },
       [[], ...EXPRESSIONS.map(() => [])] as unknown as uPlot.AlignedData,
@@ -127,7 +135,7 @@ export class TimelineChart {
         const line = document.createElementNS(svg, "path");
         line.setAttribute("d", "M0 4h28");
         line.setAttribute("stroke", colours[index]!);
-        line.setAttribute("stroke-width", "2.5");
+        line.setAttribute("stroke-width", String(EXPRESSION_LINES[index]!.width));
         line.setAttribute("stroke-dasharray", EXPRESSION_LINES[index]!.dash.join(" "));
         sample.append(line);
         const item = document.createElement("li");
@@ -136,4 +144,23 @@ export class TimelineChart {
       }),
     );
   }
+}
+
+/** Writes names where the lines end. */
+function drawNames({ ctx: context, data, bbox, valToPos }: uPlot, colours: readonly string[]): void {
+  const [times, ...scores] = data;
+  const last = times.at(-1);
+  if (last === undefined) return;
+  const x = valToPos(last, "x", true) + 6 * devicePixelRatio;
+  context.save();
+  context.setLineDash([]);
+  context.font = FONT.replace("12px", `${12 * devicePixelRatio}px`);
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  const ends = lineEnds(scores.map((column) => column.at(-1)), bbox.height, NAME_HEIGHT * devicePixelRatio);
+  for (const { index, y } of ends) {
+    context.fillStyle = colours[index]!;
+    context.fillText(title(EXPRESSIONS[index]!), x, bbox.top + y);
+  }
+  context.restore();
 }
