@@ -1,0 +1,317 @@
+"""Canvases to train on: parts of pictures, zoomed, turned, mirrored, lit otherwise, joined to mosaics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.detector.data import Picture
+from training.detector.labels import Labels
+
+Floats = NDArray[np.float32]
+Gray = NDArray[np.uint8]
+
+_MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]
+_SMALLEST_FACE = 7  # pixels; narrower ones are unsure
+_WIDTHS = (18.0, 240.0)  # of faces on a canvas
+_TILE_WIDTHS = (10.0, 100.0)  # in a mosaic
+_ENLARGED = 2.5  # a face is rarely shown larger than this times its own size
+_COLOUR_CAST = 0.12
+
+
+@dataclass(frozen=True)
+class View:
+    """A canvas with faces: ``pixels`` uint8 [H, W], lengths in its pixels, else as ``Labels``."""
+
+    pixels: Gray
+    boxes: Floats
+    landmarks: Floats
+    unsure: Floats
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place to look at: the picture's number, and a box, float32 [4], in it."""
+
+    picture: int
+    box: Floats
+
+
+class Canvases:
+    """Random canvases from pictures with labels.
+
+    Args:
+        pictures: to show.
+        labels: theirs.
+        size: side of a canvas in pixels.
+
+    Attributes:
+        hard: false alarms to show again and again.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], labels: Sequence[Labels], size: int) -> None:
+        self.pictures, self.labels, self._size = pictures, labels, size
+        self._gray: dict[int, Gray] = {}
+        spots = [Spot(i, box) for i, known in enumerate(labels) for box in known.boxes]
+        self._faces = sorted(spots, key=lambda spot: float(spot.box[2]))
+        self._face_widths = np.array([spot.box[2] for spot in self._faces])
+        self._face_free = [i for i, picture in enumerate(pictures) if picture.face_free]
+        self.hard: list[Spot] = []
+
+    def canvas(self, rng: np.random.Generator) -> View:
+        """The next canvas: four pictures, one around a face, or one with no eye to faces."""
+        if rng.random() < 0.4:
+            view = self._mosaic(rng)
+        else:
+            view = self._tile(rng, (self._size, self._size), _WIDTHS)
+        view = cover(view, rng) if rng.random() < 0.2 else view
+        return View(relight(view.pixels, rng), view.boxes, view.landmarks, view.unsure)
+
+    def _mosaic(self, rng: np.random.Generator) -> View:
+        half, size = self._size // 2, self._size
+        x, y = (half + int(rng.integers(-half // 3, half // 3 + 1)) for _ in range(2))
+        pixels = np.empty((size, size), np.uint8)
+        parts = []
+        for left, top, right, bottom in (
+            (0, 0, x, y),
+            (x, 0, size, y),
+            (0, y, x, size),
+            (x, y, size, size),
+        ):
+            part = self._tile(rng, (right - left, bottom - top), _TILE_WIDTHS)
+            pixels[top:bottom, left:right] = part.pixels
+            parts.append(moved(part, left, top))
+        return View(
+            pixels,
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.landmarks for part in parts]),
+            np.concatenate([part.unsure for part in parts]),
+        )
+
+    def _tile(
+        self, rng: np.random.Generator, size: tuple[int, int], widths: tuple[float, float]
+    ) -> View:
+        """One picture on ``size`` (width, height): around a face, a false alarm, or anything."""
+        choice = rng.random()
+        if choice < 0.68 and self._faces:
+            wanted = float(np.exp(rng.uniform(*np.log(widths))))
+            first = int(np.searchsorted(self._face_widths, wanted / _ENLARGED))
+            first = min(first, max(0, len(self._faces) - 40))
+            spot = self._faces[int(rng.integers(first, len(self._faces)))]
+            scale = wanted / float(spot.box[2])
+        elif choice < 0.8 and self.hard:
+            spot = self.hard[int(rng.integers(len(self.hard)))]
+            scale = float(np.exp(rng.normal(0, 0.4)))
+        else:
+            if choice < 0.92 and self._face_free:
+                number = self._face_free[int(rng.integers(len(self._face_free)))]
+            else:
+                number = int(rng.integers(len(self.pictures)))
+            rows, columns = self._picture(number).shape
+            point = rng.random(2) * (columns, rows)
+            spot = Spot(number, np.array([*point, 0, 0], np.float32))
+            fitting = max(size) / max(rows, columns)
+            scale = fitting * float(np.exp(rng.uniform(np.log(0.8), np.log(3.5))))
+        angle = float(np.clip(rng.normal(0, 14), -45, 45)) if rng.random() < 0.6 else 0.0
+        pixels = self._picture(spot.picture)
+        mirror = bool(rng.random() < 0.5)
+        place = rng.uniform(0.12, 0.88, 2) * size
+        if rng.random() < 0.7:
+            place = filling(place, spot.box, pixels.shape, scale, mirror, size)
+        matrix = placing(spot.box, scale, np.deg2rad(angle), mirror, place)
+        fill = 0 if rng.random() < 0.6 else int(rng.integers(256))
+        if rng.random() < _COLOUR_CAST:
+            pixels = cast(self.pictures[spot.picture].colour(), rng)
+        return shown(pixels, self.labels[spot.picture], matrix, size, fill)
+
+    def _picture(self, number: int) -> Gray:
+        pixels = self._gray.get(number)
+        if pixels is None:
+            pixels = self._gray[number] = self.pictures[number].gray()
+        return pixels
+
+
+def placing(
+    box: Floats, scale: float, angle: float, mirror: bool, place: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The 2x3 matrix that brings the middle of ``box`` to ``place`` (x, y), scaled, turned, mirrored."""
+    cosine, sine = np.cos(angle) * scale, np.sin(angle) * scale
+    sign = -1.0 if mirror else 1.0
+    turn = np.array([[sign * cosine, -sine], [sign * sine, cosine]])
+    middle = box[:2].astype(np.float64) + box[2:] / 2
+    return np.column_stack((turn, place - turn @ middle))
+
+
+def filling(
+    place: NDArray[np.float64],
+    box: Floats,
+    shape: tuple[int, int],
+    scale: float,
+    mirror: bool,
+    size: tuple[int, int],
+) -> NDArray[np.float64]:
+    """``place`` moved so that an unturned picture of ``shape`` (rows, columns) fills what it can of a canvas."""
+    middle = box[:2].astype(np.float64) + box[2:] / 2
+    if mirror:
+        middle[0] = shape[1] - middle[0]
+    room = np.array(size) - np.array(shape[::-1]) * scale
+    start = np.clip(place - middle * scale, np.minimum(room, 0), np.maximum(room, 0))
+    return start + middle * scale
+
+
+def shown(
+    pixels: Gray, labels: Labels, matrix: NDArray[np.float64], size: tuple[int, int], fill: int
+) -> View:
+    """A picture as ``matrix`` (from its pixels to the canvas's, edges of pixels count) shows it.
+
+    Args:
+        pixels: uint8 [H, W].
+        labels: of it.
+        matrix: 2x3, a similarity.
+        size: width and height of the canvas.
+        fill: gray of what lies outside the picture.
+    """
+    boxes, landmarks = warp_boxes(labels.boxes, matrix), warp_landmarks(labels.landmarks, matrix)
+    unsure = warp_boxes(labels.unsure, matrix)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale < 0.8:  # as the service scales: averaged
+        rows, columns = pixels.shape
+        small = max(1, round(columns * scale)), max(1, round(rows * scale))
+        pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+        matrix = matrix.copy()
+        matrix[:, 0] *= columns / small[0]
+        matrix[:, 1] *= rows / small[1]
+    # OpenCV counts from the centres of pixels, boxes from their edges.
+    centred = matrix.copy()
+    centred[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+    canvas = cv2.warpAffine(
+        pixels, centred, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
+    )
+    inside = visible(boxes, size)
+    kept = (inside >= 0.55) & (boxes[:, 2] >= _SMALLEST_FACE)
+    doubtful = ~kept & (inside > 0.08)
+    unsure = np.concatenate([unsure[visible(unsure, size) > 0.08], boxes[doubtful]])
+    return View(canvas, boxes[kept], landmarks[kept], clipped(unsure, size))
+
+
+def warp_boxes(boxes: Floats, matrix: NDArray[np.float64]) -> Floats:
+    """Boxes [N, 4] through a similarity 2x3: around the ellipses that they stand for."""
+    if len(boxes) == 0:
+        return boxes
+    middles = (boxes[:, :2] + boxes[:, 2:] / 2) @ matrix[:, :2].T + matrix[:, 2]
+    squares = boxes[:, 2:].astype(np.float64) ** 2 @ (matrix[:, :2] ** 2).T
+    sizes = np.sqrt(squares)
+    return np.concatenate([middles - sizes / 2, sizes], axis=1).astype(np.float32)
+
+
+def warp_landmarks(landmarks: Floats, matrix: NDArray[np.float64]) -> Floats:
+    """Landmarks [N, 5, 2] through a similarity; left and right change places in a mirror."""
+    moved_points = (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    if np.linalg.det(matrix[:, :2]) < 0:
+        moved_points = moved_points[:, _MIRRORED_LANDMARKS]
+    return moved_points
+
+
+def visible(boxes: Floats, size: tuple[int, int]) -> Floats:
+    """The part of each box [N, 4] that lies on a canvas of ``size`` (width, height): [N], 0 to 1."""
+    inner = clipped(boxes, size)
+    ratios: Floats = np.prod(inner[:, 2:], axis=1) / np.maximum(np.prod(boxes[:, 2:], axis=1), 1e-6)
+    return ratios
+
+
+def clipped(boxes: Floats, size: tuple[int, int]) -> Floats:
+    """Boxes [N, 4] cut off at the edges of a canvas of ``size`` (width, height)."""
+    start = np.clip(boxes[:, :2], 0, size)
+    end = np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
+    return np.concatenate([start, end - start], axis=1).astype(np.float32)
+
+
+def moved(view: View, x: float, y: float) -> View:
+    """The same, its lengths counted from (-x, -y)."""
+    way = np.array([x, y, 0, 0], np.float32)
+    return View(view.pixels, view.boxes + way, view.landmarks + way[:2], view.unsure + way)
+
+
+def cast(colour: NDArray[np.uint8], rng: np.random.Generator) -> Gray:
+    """BGR [H, W, 3] to gray [H, W] as under coloured light."""
+    weights = rng.dirichlet((1.0, 1.5, 1.5)).astype(np.float32)
+    return np.asarray(cv2.transform(colour, weights[None]), np.uint8)
+
+
+def cover(view: View, rng: np.random.Generator) -> View:
+    """Hides a part of some faces: a band from one side, as a hand, a mask or a cup does."""
+    pixels = view.pixels.copy()
+    rows, columns = pixels.shape
+    for left, top, width, height in view.boxes:
+        if rng.random() < 0.5:
+            continue
+        part = rng.uniform(0.15, 0.42)
+        side = int(rng.integers(3))
+        if side == 0:  # the lower part
+            area = (left, top + height * (1 - part), width, height * part)
+        else:
+            x = left if side == 1 else left + width * (1 - part)
+            area = (x, top + height * rng.uniform(0, 0.4), width * part, height * 0.6)
+        x0, y0 = (max(0, round(float(v))) for v in area[:2])
+        x1 = min(columns, round(float(area[0] + area[2])))
+        y1 = min(rows, round(float(area[1] + area[3])))
+        if x1 <= x0 or y1 <= y0:
+            continue
+        if rng.random() < 0.5:
+            pixels[y0:y1, x0:x1] = rng.integers(256)
+        else:  # something else that is in the picture
+            x, y = rng.integers(0, columns - (x1 - x0) + 1), rng.integers(0, rows - (y1 - y0) + 1)
+            pixels[y0:y1, x0:x1] = view.pixels[y : y + y1 - y0, x : x + x1 - x0]
+    return View(pixels, view.boxes, view.landmarks, view.unsure)
+
+
+def relight(pixels: Gray, rng: np.random.Generator) -> Gray:
+    """Other light, another camera, another connection: uint8 [H, W] of the same."""
+    if rng.random() < 0.5:
+        pixels = cv2.LUT(pixels, _curve(rng))
+    if rng.random() < 0.15:
+        pixels = _side_light(pixels, rng)
+    if rng.random() < 0.1:
+        pixels = cv2.convertScaleAbs(pixels, alpha=rng.uniform(0.12, 0.5))
+    if rng.random() < 0.15:
+        pixels = _blurred(pixels, rng)
+    if rng.random() < 0.25:
+        noise = np.empty(pixels.shape, np.int16)
+        cv2.setRNGSeed(int(rng.integers(2**31)))
+        cv2.randn(noise, 0, rng.uniform(2, 14))
+        pixels = cv2.add(pixels, noise, dtype=cv2.CV_8U)
+    if rng.random() < 0.25:
+        quality = int(rng.integers(20, 85))
+        _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        pixels = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+    return pixels
+
+
+def _curve(rng: np.random.Generator) -> Gray:
+    """A random gamma with the dark and the bright end moved, uint8 [256]."""
+    low, high = rng.uniform(-0.25, 0.15), rng.uniform(0.8, 1.25)
+    gray = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
+    return (255 * gray ** np.exp(rng.uniform(-0.9, 0.9))).astype(np.uint8)
+
+
+def _side_light(pixels: Gray, rng: np.random.Generator) -> Gray:
+    """Darker towards one side, to a tenth at most."""
+    rows, columns = pixels.shape
+    angle, dark = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.5)
+    x = np.linspace(-1, 1, columns, dtype=np.float32)[None] * np.float32(np.cos(angle))
+    y = np.linspace(-1, 1, rows, dtype=np.float32)[:, None] * np.float32(np.sin(angle))
+    steep = rng.uniform(1, 4)
+    ramp = np.clip((x + y) * steep / 2 + 0.5 + rng.uniform(-0.4, 0.4), 0, 1)
+    return (pixels * (dark + (1 - dark) * ramp)).astype(np.uint8)
+
+
+def _blurred(pixels: Gray, rng: np.random.Generator) -> Gray:
+    if rng.random() < 0.5:
+        return np.asarray(cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.5, 1.8)), np.uint8)
+    length = int(rng.integers(3, 8))
+    kernel = np.zeros((length, length), np.float32)
+    end = rng.uniform(0, length - 1, 2).astype(int)
+    cv2.line(kernel, tuple(int(v) for v in end), tuple(int(length - 1 - v) for v in end), 1.0)
+    return np.asarray(cv2.filter2D(pixels, -1, kernel / kernel.sum()), np.uint8)

@@ -1,0 +1,47 @@
+"""What the network is shown: canvases with targets, in batches."""
+
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training.detector.augment import Canvases
+from training.detector.targets import encode
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches for ``fit``; every epoch and seed has its own random canvases."""
+
+    def __init__(
+        self, canvases: Canvases, *, batch_size: int, steps: int, seed: int, workers: int = 1
+    ) -> None:
+        """
+        Args:
+            canvases: what to show.
+            batch_size: canvases a batch.
+            steps: batches an epoch.
+            seed: of everything random here.
+            workers: threads that make them.
+        """
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
+        cv2.setNumThreads(1)
+        self.canvases = canvases
+        self._batch_size, self._steps, self._seed = batch_size, steps, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """uint8 [B, S, S, 1] and targets float32 [B, A, 17]."""
+        rng = np.random.default_rng((self._seed, self.epoch, index))
+        views = [self.canvases.canvas(rng) for _ in range(self._batch_size)]
+        height, width = views[0].pixels.shape
+        wanted = [encode(v.boxes, v.landmarks, v.unsure, width, height) for v in views]
+        return np.stack([view.pixels for view in views])[..., None], np.stack(wanted)
+
+    def on_epoch_end(self) -> None:
+        """Goes on to the next epoch's canvases."""
+        self.epoch += 1
