@@ -132,7 +132,7 @@ lock-run:
 	$(LOCK) $(PYPROJECTS) requirements/build.in $(addprefix --no-emit-package emotion-recognizer-,protos serving detector classifier page gateway local) -o requirements/run.txt
 
 clean:  ## removes everything that was built
-	rm -rf build web/node_modules web/*/dist web/*/src/gen
+	rm -rf build web/node_modules web/*/dist web/*/src/gen tests/deploy/custom_kinds/node_modules
 
 # --- images and Kubernetes ---
 
@@ -146,7 +146,12 @@ images:  ## builds all images with docker, podman or buildah
 test-images: build/stamps/test  ## builds our images and drives them in containers, where that is possible
 	$(BIN)/pytest tests/deploy/containers
 
-deploy: build/stamps/test build/stamps/tfserving  ## tests of images and manifests that need no cluster
+build/stamps/custom-kinds: build/stamps/node tests/deploy/custom_kinds/package.json tests/deploy/custom_kinds/package-lock.json
+	@echo "installing definitions of other projects' Kubernetes kinds"
+	@cd tests/deploy/custom_kinds && $(NODE) npm ci --no-audit --no-fund --silent
+	@touch $@
+
+deploy: build/stamps/test build/stamps/tfserving build/stamps/custom-kinds  ## tests of images and manifests that need no cluster
 	$(BIN)/pytest tests/deploy --ignore tests/deploy/containers
 
 lock-images: build/stamps/uv  ## locks what each image installs to the versions of run.txt
