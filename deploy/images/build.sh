@@ -7,7 +7,8 @@
 #   ENGINE         docker, podman or buildah; default: the first that works
 #   IMAGE_PREFIX   default emotion-recognizer; with a registry: registry.example.org/emotion-recognizer
 #   VERSION        the tag; default 0.1.0
-#   BUILD_IMAGE, BASE_IMAGE, TFSERVING_IMAGE   bases other than the Dockerfiles' own
+#   BUILD_IMAGE, BASE_IMAGE, TFSERVING_IMAGE   bases other than the Dockerfiles' own; pin.sh writes
+#                                              these down by digest
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -57,7 +57,7 @@ def test_images_are_those_of_the_manifests(embedded: Services, with_tfserving: S
         assert service["image"] == f"emotion-recognizer/{name}:0.1.0"
         assert (ROOT / service["build"]["dockerfile"]).is_file()
     version = pins(ROOT / "requirements/tfserving.txt")["tensorflow-serving-api"]
-    assert with_tfserving["classifier"]["image"] == f"tensorflow/serving:{version}"
+    assert with_tfserving["classifier"]["image"] == f"docker.io/tensorflow/serving:{version}"
 
 
 def test_nothing_of_tensorflow_serving_is_left_in_the_override(embedded: Services) -> None:

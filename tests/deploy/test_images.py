@@ -1,10 +1,12 @@
 """What can be said of the Dockerfiles without building them."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from deploy.manifests import Manifests, kustomize, render
 from running import ROOT
 
 DOCKERFILES = sorted(
@@ -135,3 +137,53 @@ def test_the_build_script_knows_every_dockerfile_and_tells_wrong_names() -> None
     )
     assert done.returncode == 1
     assert "no image 'gatway'" in done.stderr
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    """Stands for docker: every image has a digest made of its name."""
+    fake = tmp_path / "docker"
+    fake.write_text(
+        "#!/bin/sh\n"
+        "for image; do :; done\n"
+        'case "$1" in\n'
+        "  pull) echo pulled ;;\n"
+        '  image) echo "${image%:*}@sha256:$(echo "$image" | sha256sum | cut -d" " -f1)" ;;\n'
+        "esac\n"
+    )
+    fake.chmod(0o755)
+    return fake
+
+
+def pin(engine: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [ROOT / "deploy/images/pin.sh", *arguments],
+        env={"PATH": "/usr/bin:/bin", "ENGINE": str(engine)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_is_built_on_can_be_written_down_by_digest(engine: Path) -> None:
+    lines = pin(engine).splitlines()
+    names = {re.match(r"export (\w+)=\S+@sha256:[0-9a-f]{64}$", line)[1] for line in lines}
+    used = {
+        name
+        for file in DOCKERFILES
+        for name in re.findall(r"^ARG (\w+_IMAGE)=", file.read_text(), re.MULTILINE)
+    }
+    assert names == used == {"BASE_IMAGE", "BUILD_IMAGE", "TFSERVING_IMAGE"}
+
+
+@pytest.mark.skipif(kustomize() is None, reason="neither kubectl nor kustomize is installed")
+def test_what_runs_can_be_written_down_by_digest(engine: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy/k8s", tmp_path / "k8s")
+    overlay = tmp_path / "k8s/overlays/production/kustomization.yaml"
+    with overlay.open("a") as file:
+        file.write(pin(engine, "registry.example.org/emotion"))
+    images = [c.spec["image"] for c in Manifests(render(overlay.parent)).containers()]
+    assert len(images) == 5
+    for image in images:
+        assert re.fullmatch(r"registry\.example\.org/emotion/\w+@sha256:[0-9a-f]{64}", image)
