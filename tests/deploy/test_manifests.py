@@ -13,6 +13,7 @@ from deploy.manifests import (
     Manifests,
     Resource,
     kustomize,
+    pause_seconds,
     pod,
     problems,
     quantity,
@@ -222,8 +223,9 @@ def test_connections_end_so_that_new_pods_get_their_share(combination: str) -> N
                 for a in container.spec["args"]
                 if "max_connection_age_ms" in a
             ]
-            # Plus the tenth by which gRPC varies it: every gateway has left before SIGTERM.
-            assert float(pause) > 1.1 * ages[0] + 5
+            # Names lag behind by 30 s, and a connection that is made then ends after its age and
+            # the tenth by which gRPC varies it: every gateway has left before SIGTERM.
+            assert float(pause) > 30 + 1.1 * ages[0] + 5
 
 
 @every
@@ -266,6 +268,44 @@ def test_production_has_at_least_two_of_each_and_keeps_one_through_maintenance()
         assert pod(deployment)["topologySpreadConstraints"]
         assert pod(deployment)["priorityClassName"]
     assert m.names("PodDisruptionBudget") == m.names("Deployment")
+
+
+def test_keda_scales_like_the_other_autoscalers() -> None:
+    plain = {
+        h["spec"]["scaleTargetRef"]["name"]: h["spec"]
+        for h in manifests("frames-in-flight").of("HorizontalPodAutoscaler")
+    }
+    m = manifests("keda")
+    assert m.names("HorizontalPodAutoscaler") == {"envoy", "classifier"}
+    for scaled in m.of("ScaledObject"):
+        spec, same = scaled["spec"], plain.pop(scaled["spec"]["scaleTargetRef"]["name"])
+        assert spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == same["behavior"]
+        assert spec["minReplicaCount"] == same["minReplicas"]
+        assert spec["maxReplicaCount"] == same["maxReplicas"]
+        cpu, frames = same["metrics"]
+        assert [t["type"] for t in spec["triggers"]] == ["cpu", "prometheus"]
+        assert (
+            int(spec["triggers"][0]["metadata"]["value"])
+            == (cpu["resource"]["target"]["averageUtilization"])
+        )
+        assert spec["triggers"][1]["metadata"]["threshold"] in str(frames)
+    assert set(plain) == {"envoy", "classifier"}
+
+
+@every
+def test_pods_leave_only_once_everybody_can_know_who_comes_in_their_place(
+    combination: str,
+) -> None:
+    """Name servers may remember answers for 30 s, and Envoy asks every 5 s: the new pod is ready
+    for ``minReadySeconds`` before the old one pauses. ``test_rolling`` shows that it is needed."""
+    m = manifests(combination)
+    headless = [s for s in m.of("Service") if s["spec"].get("clusterIP") == "None"]
+    for service in headless:
+        for workload in m.selected(service["spec"]["selector"]):
+            (container,) = pod(workload)["containers"]
+            pause = pause_seconds(container)
+            assert pause is not None
+            assert workload["spec"]["minReadySeconds"] + pause >= 30 + 5
 
 
 def test_the_network_is_closed_but_for_the_arrows_of_the_picture() -> None:
