@@ -38,7 +38,7 @@ export class FacesPanel {
 
   /** What to say while there is no face. */
   set emptyText(text: string) {
-    this.#none.textContent = text;
+    setText(this.#none, text);
   }
 }
 

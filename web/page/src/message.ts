@@ -1,5 +1,7 @@
+import { ClassifierState, type Failure, type Recognition } from "@emotion-recognizer/client";
+
 import { pageElement } from "./page-element.js";
-import { TROUBLES, type TroubleCode } from "./trouble.js";
+import { connectionTrouble, TROUBLES, type TroubleCode } from "./trouble.js";
 
 /** A way out: a button and what it does. */
 export interface WayOut {
@@ -19,6 +21,8 @@ export interface MessageDetails {
 
 /** The message about trouble: one at a time, the newest. */
 export class Message {
+  /** The way out of what can only be noted. */
+  readonly dismiss: WayOut = { name: "Dismiss", act: () => this.hide() };
   readonly #element = pageElement("message");
   readonly #title = pageElement("message-title");
   readonly #text = pageElement("message-text");
@@ -45,6 +49,18 @@ export class Message {
     this.#action.hidden = !wayOut;
     this.#act = wayOut && (() => wayOut.act());
     this.#element.hidden = false;
+  }
+
+  /** Shows why a file, or the rest of it, was not analysed; `title` says that it was not. */
+  showFailure(failure: Failure, title: string, wayOut: WayOut = this.dismiss): void {
+    if (failure.kind === "frame") this.show("frame-error", { title, text: failure.message, wayOut });
+    else this.show(connectionTrouble(failure.reason), failure.kind === "lost" ? { text: title, wayOut } : { wayOut });
+  }
+
+  /** Shows or hides that faces cannot be classified just now. */
+  showClassifier({ classifierState }: Recognition): void {
+    if (classifierState !== ClassifierState.UNAVAILABLE) this.hide("classifier-away");
+    else if (this.code !== "classifier-away") this.show("classifier-away");
   }
 
   /** Hides the message, or only if it is about one of `codes`. */
