@@ -33,11 +33,11 @@ def main(out: Path) -> None:
                     f"--use-file-for-fake-video-capture={camera}",
                 ],
             )
-            page = browser.new_page(viewport={"width": 1200, "height": 740})
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(stack.url)
             page.get_by_role("button", name="Start camera").click()
             page.locator("#faces li").wait_for()
-            page.wait_for_timeout(3000)
+            page.wait_for_timeout(15_000)
             page.screenshot(path=out, type="jpeg", quality=88)
             browser.close()
 
