@@ -1,4 +1,4 @@
-"""Canvases to train on: parts of pictures, zoomed, turned, mirrored, lit otherwise, joined to mosaics."""
+"""Canvases to train on: parts of pictures, zoomed, turned, mirrored, relit, joined to mosaics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +136,7 @@ class Canvases:
 def placing(
     box: Floats, scale: float, angle: float, mirror: bool, place: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The 2x3 matrix that brings the middle of ``box`` to ``place`` (x, y), scaled, turned, mirrored."""
+    """The 2x3 matrix that brings ``box``'s middle to ``place`` (x, y), scaled, turned, mirrored."""
     cosine, sine = np.cos(angle) * scale, np.sin(angle) * scale
     sign = -1.0 if mirror else 1.0
     turn = np.array([[sign * cosine, -sine], [sign * sine, cosine]])
@@ -152,7 +152,7 @@ def filling(
     mirror: bool,
     size: tuple[int, int],
 ) -> NDArray[np.float64]:
-    """``place`` moved so that an unturned picture of ``shape`` (rows, columns) fills what it can of a canvas."""
+    """``place`` moved so that a picture of ``shape`` (rows, columns), unturned, fills a canvas."""
     middle = box[:2].astype(np.float64) + box[2:] / 2
     if mirror:
         middle[0] = shape[1] - middle[0]
@@ -167,7 +167,7 @@ def shown(
     """A picture as ``matrix`` (from its pixels to the canvas's, edges of pixels count) shows it.
 
     Args:
-        pixels: uint8 [H, W].
+        pixels: uint8 [H, W] or [H, W, 3].
         labels: of it.
         matrix: 2x3, a similarity.
         size: width and height of the canvas.
@@ -177,7 +177,7 @@ def shown(
     unsure = warp_boxes(labels.unsure, matrix)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.8:  # as the service scales: averaged
-        rows, columns = pixels.shape
+        rows, columns = pixels.shape[:2]
         small = max(1, round(columns * scale)), max(1, round(rows * scale))
         pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
         matrix = matrix.copy()
@@ -187,7 +187,12 @@ def shown(
     centred = matrix.copy()
     centred[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     canvas = cv2.warpAffine(
-        pixels, centred, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
+        pixels,
+        centred,
+        size,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(fill,) * 3,
     )
     inside = visible(boxes, size)
     kept = (inside >= 0.55) & (boxes[:, 2] >= _SMALLEST_FACE)
@@ -215,7 +220,7 @@ def warp_landmarks(landmarks: Floats, matrix: NDArray[np.float64]) -> Floats:
 
 
 def visible(boxes: Floats, size: tuple[int, int]) -> Floats:
-    """The part of each box [N, 4] that lies on a canvas of ``size`` (width, height): [N], 0 to 1."""
+    """The part, 0 to 1, of each box [N, 4] on a canvas of ``size`` (width, height): [N]."""
     inner = clipped(boxes, size)
     ratios: Floats = np.prod(inner[:, 2:], axis=1) / np.maximum(np.prod(boxes[:, 2:], axis=1), 1e-6)
     return ratios

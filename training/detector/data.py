@@ -1,4 +1,4 @@
-"""The pictures to train and test on: reading, splitting. The data folder's README describes the files."""
+"""The pictures to train and test on: reading, splitting. The data's README describes the files."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Labels: people's boxes where there are any, else what reference detectors agree on at several scales."""
+"""Labels: people's boxes where there are any, else what references at several scales agree on."""
 
 import json
 from collections.abc import Sequence
@@ -62,11 +62,12 @@ def vote(passes: Sequence[tuple[Faces, float]]) -> Faces:
     """What several looks at one picture agree on (box voting, Gidaris & Komodakis, 2015).
 
     Args:
-        passes: the faces of each look, in pixels of the picture, with the scale that it was looked at.
+        passes: the faces of each look, in pixels of the picture, with the scale that it was looked
+            at.
 
     Returns:
-        Groups of overlapping faces as their means, weighted by score. The score of a group is the mean
-        over all looks that could have seen a face of its size; 0 for those that did not.
+        Groups of overlapping faces as their means, weighted by score. The score of a group is the
+        mean over all looks that could have seen a face of its size; 0 for those that did not.
     """
     boxes = np.concatenate([faces.boxes for faces, _ in passes])
     landmarks = np.concatenate([faces.landmarks for faces, _ in passes])
@@ -104,9 +105,9 @@ def vote(passes: Sequence[tuple[Faces, float]]) -> Faces:
 def combine(picture: Picture, voted: Faces) -> Labels:
     """The labels of a picture from its own boxes and what the references see in it.
 
-    People's boxes stay, and what the references see besides them is unsure, because some small faces
-    were not annotated. Elsewhere the references' boxes count where they agree; where they do not, it is
-    unsure, but not in a face-free picture: there it is a mistake to learn from.
+    People's boxes stay, and what the references see besides them is unsure, because some small
+    faces were not annotated. Elsewhere the references' boxes count where they agree; where they do
+    not, it is unsure, but not in a face-free picture: there it is a mistake to learn from.
     """
     if picture.people:
         boxes = picture.boxes
@@ -131,8 +132,8 @@ def combine(picture: Picture, voted: Faces) -> Labels:
 def make(pictures: Sequence[Picture], data: Path, cache: Path) -> list[Labels]:
     """Labels of ``pictures``, in their order.
 
-    Looking takes minutes, so what the references see is kept in ``cache``, in files of 200 pictures; an
-    interrupted run goes on from there.
+    Looking takes minutes, so what the references see is kept in ``cache``, in files of 200
+    pictures; an interrupted run goes on from there.
 
     Raises:
         DataError: references or pictures are missing or damaged.

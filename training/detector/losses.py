@@ -15,14 +15,16 @@ _BETA = 0.05  # of the smooth L1, in parts of a face's size
 class DetectorLoss(keras.losses.Loss):  # type: ignore[misc]
     """The sum of four losses over a batch, each in parts of the number of cells with a face.
 
-    Object: quality focal loss (Li et al., 2020) over all cells that are not unsure. In cells with a face
-    only: class, cross entropy with the overlap that the cell's box reaches as the target, so that the best
-    of several cells wins; box, extended IoU loss (Peng & Yu, 2021), as YuNet; landmarks, smooth L1 in
-    parts of the face's size.
+    Object: quality focal loss (Li et al., 2020) over all cells that are not unsure. In cells with a
+        face only: class, cross entropy with the overlap that the cell's box reaches as the target,
+        so that the best of several cells wins; box, extended IoU loss (Peng & Yu, 2021), as YuNet;
+        landmarks, smooth L1 in parts of the face's size.
     """
 
     def __init__(self, name: str = "detector_loss", **kwargs: Any) -> None:
-        super().__init__(name=name, reduction=None, **{k: v for k, v in kwargs.items() if k == "dtype"})
+        super().__init__(
+            name=name, reduction=None, **{k: v for k, v in kwargs.items() if k == "dtype"}
+        )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """A scalar of targets [N, A, 17] and answers [N, A, 16]."""
@@ -63,7 +65,8 @@ def cross_entropy(target: Any, logits: Any) -> Any:
 def extended_iou(one: Any, other: Any) -> tuple[Any, Any]:
     """Intersection over union, and 1 - that + distances of middles and sides in parts of the hull.
 
-    Both of boxes as the network answers them (middle, logarithms of the sides), [..., 4] to [..., 1].
+    Both of boxes as the network answers them (middle, logarithms of the sides), [..., 4] to [...,
+    1].
     """
     middles, sides = one[..., :2], ops.exp(one[..., 2:])
     other_middles, other_sides = other[..., :2], ops.exp(ops.clip(other[..., 2:], -4.0, 5.0))
@@ -71,7 +74,9 @@ def extended_iou(one: Any, other: Any) -> tuple[Any, Any]:
     other_start, other_end = other_middles - other_sides / 2, other_middles + other_sides / 2
     shared = ops.maximum(ops.minimum(end, other_end) - ops.maximum(start, other_start), 0.0)
     shared_area = shared[..., :1] * shared[..., 1:]
-    union = sides[..., :1] * sides[..., 1:] + other_sides[..., :1] * other_sides[..., 1:] - shared_area
+    union = (
+        sides[..., :1] * sides[..., 1:] + other_sides[..., :1] * other_sides[..., 1:] - shared_area
+    )
     overlap = shared_area / union
     hull = ops.square(ops.maximum(end, other_end) - ops.minimum(start, other_start))
     apart = ops.sum(ops.square(middles - other_middles), axis=-1, keepdims=True)

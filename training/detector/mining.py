@@ -1,4 +1,4 @@
-"""Hard negatives: what the network, half trained, takes for faces in the pictures that it trains on."""
+"""Hard negatives: what the network, half trained, takes for faces in its own pictures."""
 
 from collections.abc import Sequence
 
@@ -21,9 +21,7 @@ _MIN_SCORE = 0.25
 _APART = 0.2  # overlap with a face or an unsure area up to which it is an alarm of its own
 
 
-def mine(
-    model: keras.Model, pictures: Sequence[Picture], labels: Sequence[Labels]
-) -> list[Spot]:
+def mine(model: keras.Model, pictures: Sequence[Picture], labels: Sequence[Labels]) -> list[Spot]:
     """False alarms of ``model``, at the size of picture that it is served at."""
     spots = []
     for first in range(0, len(pictures), _BATCH):

@@ -1,9 +1,9 @@
 """The face detector's network: YuNet's size and outputs, gray input.
 
-After YuNet (Wu, Peng & Yu, 2023): pointwise-then-depthwise units, three levels joined from coarse to fine
-(feature pyramid, Lin et al., 2017), no anchors. Apart from it: one gray channel; full convolutions with
-stride where the maps are large, which cost a CPU less than the unit and its pooling there; all sixteen
-answers of a cell from one convolution.
+After YuNet (Wu, Peng & Yu, 2023): pointwise-then-depthwise units, three levels joined from coarse
+to fine (feature pyramid, Lin et al., 2017), no anchors. Apart from it: one gray channel; full
+convolutions with stride where the maps are large, which cost a CPU less than the unit and its
+pooling there; all sixteen answers of a cell from one convolution.
 """
 
 from typing import Any
@@ -16,21 +16,23 @@ STRIDES = (8, 16, 32)
 # Columns of a cell's answers: class and object (before the sigmoid), box, landmarks.
 CLASS, OBJECT, BOX, LANDMARKS = slice(0, 1), slice(1, 2), slice(2, 6), slice(6, 16)
 ANSWERS = 16
+SCALE = 1 / 128
 _PRIOR = -4.0  # of class and object: nearly all cells have no face
 
 
 @keras.saving.register_keras_serializable("emotion")
 class ScalePixels(keras.layers.Layer):  # type: ignore[misc]
-    """Pixels 0..255 to about -1..1, in the backend's layout."""
+    """Pixels 0..255 to 0..2, in the backend's layout; black stays 0, as convolutions pad."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **{k: v for k, v in kwargs.items() if k != "dtype"})
 
     def call(self, pictures: Any) -> Any:
         """float32 [N, H, W, 1] or [N, 1, H, W] of [N, H, W, 1]."""
-        pictures = keras.ops.cast(pictures, "float32") * SCALE + OFFSET
+        pictures = keras.ops.cast(pictures, "float32") * SCALE
         if channel_axis() == 1:
-            # A view: PyTorch then keeps all maps in the order that its convolutions are quickest in.
+            # A view: PyTorch then keeps all maps in the order that its convolutions are quickest
+            # in.
             pictures = keras.ops.transpose(pictures, (0, 3, 1, 2))
         return pictures
 
@@ -41,16 +43,13 @@ class ScalePixels(keras.layers.Layer):  # type: ignore[misc]
         return input_shape
 
 
-SCALE, OFFSET = 1 / 64, -2.0
-
-
 def build() -> keras.Model:
     """The network, with fresh weights.
 
     Returns:
-        A model from gray pictures, uint8 or float32 [N, H, W, 1], H and W multiples of 32, to float32
-        [N, A, 16]: the answers of the cells of strides 8, 16 and 32, one level after another, row by row.
-        Columns: see ``CLASS``, ``OBJECT``, ``BOX``, ``LANDMARKS``.
+        A model from gray pictures, uint8 or float32 [N, H, W, 1], H and W multiples of 32, to
+        float32 [N, A, 16]: the answers of the cells of strides 8, 16 and 32, one level after
+        another, row by row. Columns: see ``CLASS``, ``OBJECT``, ``BOX``, ``LANDMARKS``.
     """
     set_up_backend()
     inputs = keras.Input((None, None, 1), name="input")
@@ -64,8 +63,12 @@ def build() -> keras.Model:
     coarse = _unit(coarse, 64)
     middle = _unit(keras.layers.Add()([_enlarged(coarse), middle]), 64)
     fine = _unit(keras.layers.Add()([_enlarged(middle), fine]), 64)
-    answers = [_head(level, stride) for level, stride in zip((fine, middle, coarse), STRIDES, strict=True)]
-    return keras.Model(inputs, keras.layers.Concatenate(axis=1, dtype="float32")(answers), name="detector")
+    answers = [
+        _head(level, stride) for level, stride in zip((fine, middle, coarse), STRIDES, strict=True)
+    ]
+    return keras.Model(
+        inputs, keras.layers.Concatenate(axis=1, dtype="float32")(answers), name="detector"
+    )
 
 
 def _units(maps: Any, number: int) -> Any:
@@ -103,4 +106,6 @@ def _head(maps: Any, stride: int) -> Any:
 
 def _prior(shape: Any, dtype: Any = None) -> Any:
     columns = keras.ops.arange(shape[0]) < OBJECT.stop
-    return keras.ops.where(columns, keras.ops.full(shape, _PRIOR, dtype), keras.ops.zeros(shape, dtype))
+    return keras.ops.where(
+        columns, keras.ops.full(shape, _PRIOR, dtype), keras.ops.zeros(shape, dtype)
+    )

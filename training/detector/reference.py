@@ -1,4 +1,4 @@
-"""Detectors of others, for labels and for comparison: YuNet's ONNX files, at any size of picture."""
+"""Detectors of others, for labels and for comparison: YuNet's ONNX files, at any size."""
 
 from pathlib import Path
 
@@ -17,8 +17,10 @@ _MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
 
 
 def free_size(file: Path) -> bytes:
-    """YuNet's model with free batch, height and width: the public files say 640x640, but none of their
-    nodes needs it. The batch stays 1, because its outputs are reshaped to that.
+    """YuNet's model with free height and width.
+
+    The public files say 640x640, but none of their nodes needs it. The batch stays 1, because the
+    outputs are reshaped to that.
 
     Raises:
         DataError: the file is missing or not a model.

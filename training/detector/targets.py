@@ -1,4 +1,4 @@
-"""What the network should answer for each cell of a canvas: assignment of faces to cells, encoding."""
+"""What the network should answer for each cell of a canvas: faces assigned to cells, encoded."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,13 @@ Floats = NDArray[np.float32]
 
 # Columns of a cell's target: state, box and landmarks as the network answers them, whether the
 # landmarks are known, and the face's size in cells.
-STATE, BOX, LANDMARKS, KNOWN, SIZE = slice(0, 1), slice(1, 5), slice(5, 15), slice(15, 16), slice(16, 17)
+STATE, BOX, LANDMARKS, KNOWN, SIZE = (
+    slice(0, 1),
+    slice(1, 5),
+    slice(5, 15),
+    slice(15, 16),
+    slice(16, 17),
+)
 COLUMNS = 17
 FACE, NONE, UNSURE = 1.0, 0.0, -1.0
 
@@ -22,9 +28,7 @@ _LEAST_REACH = 0.75  # in cells
 _RING = 1.5  # and cells up to this times as far may, or may not
 
 
-def encode(
-    boxes: Floats, landmarks: Floats, unsure: Floats, width: int, height: int
-) -> Floats:
+def encode(boxes: Floats, landmarks: Floats, unsure: Floats, width: int, height: int) -> Floats:
     """Targets of a canvas.
 
     Args:
@@ -35,7 +39,8 @@ def encode(
         height: likewise.
 
     Returns:
-        float32 [A, 17], the cells of strides 8, 16, 32, each level row by row, as the network's answers.
+        float32 [A, 17], the cells of strides 8, 16, 32, each level row by row, as the network's
+        answers.
     """
     return np.concatenate(
         [_level(boxes, landmarks, unsure, width, height, stride) for stride in STRIDES]
@@ -52,9 +57,9 @@ def _level(
     pixels = points[:, None] * np.float32(stride)
     if len(unsure):
         near = np.abs(pixels - (unsure[:, :2] + unsure[:, 2:] / 2))
-        target[(near <= np.maximum(unsure[:, 2:] / 2, stride / 2)).all(axis=2).any(axis=1), STATE] = (
-            UNSURE
-        )
+        target[
+            (near <= np.maximum(unsure[:, 2:] / 2, stride / 2)).all(axis=2).any(axis=1), STATE
+        ] = UNSURE
     if len(boxes) == 0:
         return target
 
@@ -62,7 +67,9 @@ def _level(
     size = np.sqrt(sides.prod(axis=1))
     low, high = _SIZES[stride]
     # Distance from the middle of each face, 1 at the end of its reach: [cells, N].
-    away = (np.abs(pixels - middles) / np.maximum(_REACH * sides, _LEAST_REACH * stride)).max(axis=2)
+    away = (np.abs(pixels - middles) / np.maximum(_REACH * sides, _LEAST_REACH * stride)).max(
+        axis=2
+    )
     possible = (size >= low / _SOFT) & (size < high * _SOFT)
     target[((away <= _RING) & possible).any(axis=1), STATE] = UNSURE
     away[:, (size < low) | (size >= high)] = np.inf

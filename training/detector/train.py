@@ -26,7 +26,8 @@ class Recipe:
         steps: batches an epoch; canvases are random, so an epoch is only a unit.
         batch_size: canvases a step.
         size: side of a canvas in pixels, a multiple of 32.
-        learning_rate: the highest; warmed up to in a twentieth of the steps, then lowered to zero in a
+        learning_rate: the highest; warmed up to in a twentieth of the steps, then lowered to zero
+            in a
             half cosine (Loshchilov & Hutter, 2017).
         weight_decay: of kernels, decoupled (AdamW).
         mine_at: parts of the epochs after which false alarms are collected, to be shown more often.
@@ -56,7 +57,8 @@ def train(
         pictures: all of them; those held out only give the validation loss.
         labels: theirs.
         recipe: see there.
-        out: folder for ``weights.weights.h5``, ``recipe.json``, ``history.csv``. One that holds finished
+        out: folder for ``weights.weights.h5``, ``recipe.json``, ``history.csv``. One that holds
+            finished
             weights of the same recipe is taken as it is.
         verbose: as Keras' ``fit``.
 
@@ -80,7 +82,11 @@ def train(
         Batches(
             Canvases(
                 [p for p in pictures if p.held_out == held_out],
-                [known for p, known in zip(pictures, labels, strict=True) if p.held_out == held_out],
+                [
+                    known
+                    for p, known in zip(pictures, labels, strict=True)
+                    if p.held_out == held_out
+                ],
                 recipe.size,
             ),
             batch_size=recipe.batch_size,
@@ -89,9 +95,7 @@ def train(
         )
         for held_out, steps in ((False, recipe.steps), (True, max(1, recipe.steps // 25)))
     )
-    model.compile(
-        optimizer=_optimizer(recipe, recipe.steps * recipe.epochs), loss=DetectorLoss()
-    )
+    model.compile(optimizer=_optimizer(recipe, recipe.steps * recipe.epochs), loss=DetectorLoss())
     model.fit(
         batches,
         epochs=recipe.epochs,
@@ -117,7 +121,7 @@ def load(out: Path) -> keras.Model:
 
 
 class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
-    """Before an epoch: its own canvases, also when resumed; false alarms collected where it is time to."""
+    """Before an epoch: its own canvases, also when resumed; false alarms when it is time to."""
 
     def __init__(self, batches: Batches, recipe: Recipe, out: Path) -> None:
         super().__init__()
