@@ -143,7 +143,11 @@ LOCK_IMAGE = $(subst --upgrade,,$(LOCK)) --constraint requirements/run.txt
 images:  ## builds all images with docker, podman or buildah
 	deploy/images/build.sh
 
-test-images: build/stamps/test  ## builds our images and drives them in containers, where that is possible
+build/stamps/podman: build/stamps/test tests/deploy/containers/install.py
+	@$(BIN)/python tests/deploy/containers/install.py
+	@touch $@
+
+test-images: build/stamps/podman  ## builds our images and drives them in containers, where that is possible
 	$(BIN)/pytest tests/deploy/containers
 
 build/stamps/custom-kinds: build/stamps/node tests/deploy/custom_kinds/package.json tests/deploy/custom_kinds/package-lock.json

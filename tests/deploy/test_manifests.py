@@ -1,6 +1,7 @@
 """Every combination of manifests that the documentation names is valid and sound."""
 
 import importlib.util
+import json
 import re
 from functools import cache
 from types import ModuleType
@@ -380,6 +381,22 @@ def metrics_asked_for() -> set[str]:
         - {"envoy_cluster_name", "envoy_response_code_class"}
         - {"envoy_http_conn_manager_prefix"}
     )
+
+
+def test_the_pod_that_fills_the_model_volume_may_run_in_our_namespaces() -> None:
+    """They enforce the restricted Pod Security Standard."""
+    readme = (K8S / "components/model-volume/README.md").read_text()
+    (overrides,) = re.findall(r"--overrides='(\{.*?\})'$", readme, re.DOTALL | re.MULTILINE)
+    spec = json.loads(overrides)["spec"]
+    about = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "models"}, "spec": spec}
+    assert kubernetes_validate.validate(about, NEWEST, strict=True) == NEWEST
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = spec["containers"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    (claim,) = [v["persistentVolumeClaim"]["claimName"] for v in spec["volumes"]]
+    assert claim in manifests("model-volume").names("PersistentVolumeClaim")
 
 
 def test_render_follows_no_link_out_of_the_folder() -> None:
