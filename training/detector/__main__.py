@@ -11,6 +11,7 @@ from training.folder import DataError, default_folder
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector_gray.onnx"
+_CARD = _PACKAGED.parent / "README.md"
 _CLASSIFIER = _ROOT / "services/classifier/models/emotion/1/model.tflite"
 _DOCUMENT = _ROOT / "docs/models-detector.md"
 
@@ -34,9 +35,12 @@ def _export(options: argparse.Namespace) -> None:
         raise DataError(
             f"no finished training in {folder}; run the train command with the same --out"
         )
-    model = train.load(folder)
-    for name, colour in (("face_detector_gray.onnx", False), ("face_detector_bgr.onnx", True)):
-        (options.out / name).write_bytes(export.to_onnx(model, colour=colour))
+    gray = export.to_onnx(train.load(folder))
+    for name, content in (
+        ("face_detector_gray.onnx", gray),
+        ("face_detector_bgr.onnx", export.with_colour(gray)),
+    ):
+        (options.out / name).write_bytes(content)
         print(f"wrote {options.out / name}")
 
 
@@ -84,6 +88,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         for name, svg in plots.items():
             (_DOCUMENT.parent / name).write_text(svg)
         _DOCUMENT.write_text(report.insert(_DOCUMENT.read_text(), written))
+        _CARD.write_text(report.insert(_CARD.read_text(), report.card(results)))
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -142,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--docs",
                 action="store_true",
-                help=f"write tables and plots into {_DOCUMENT.name}, too",
+                help="write tables and plots into docs and into the card, too",
             )
     return parser
 

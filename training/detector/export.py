@@ -18,21 +18,17 @@ _BGR_TO_GRAY = (0.114, 0.587, 0.299)  # ITU-R BT.601, as JPEG's luma
 _PARTS = (("cls", 1, True), ("obj", 1, True), ("bbox", 4, False), ("kps", 10, False))
 
 
-def to_onnx(model: keras.Model, *, colour: bool = False) -> bytes:
+def to_onnx(model: keras.Model) -> bytes:
     """An ONNX file of what ``network.build`` makes.
 
     Input ``input`` float32 [N, 1, H, W], values 0 to 255; outputs ``cls_s``, ``obj_s`` (0 to 1),
     ``bbox_s``, ``kps_s`` of strides s, each [N, H/s * W/s, 1, 1, 4 or 10]. Batch normalisation and
     the scale of the pixels are folded into the convolutions.
 
-    Args:
-        model: the network.
-        colour: take three channels, blue, green, red, as ``cv2.FaceDetectorYN`` gives them.
-
     Raises:
         ValueError: the model has a layer that this does not know.
     """
-    graph = _Graph(channels=3 if colour else 1)
+    graph = _Graph()
     for layer in model.layers:
         convert = _CONVERTERS.get(type(layer).__name__)
         if convert is None:
@@ -43,11 +39,35 @@ def to_onnx(model: keras.Model, *, colour: bool = False) -> bytes:
     return graph.serialise()
 
 
+def with_colour(gray: bytes) -> bytes:
+    """The same detector for three channels, blue, green, red, as ``cv2.FaceDetectorYN`` loads it.
+
+    Args:
+        gray: an ONNX file as ``to_onnx`` makes it.
+    """
+    model = onnx.load_from_string(gray)
+    weights = np.array(_BGR_TO_GRAY, np.float32).reshape(1, 3, 1, 1)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name == "input":
+                node.input[place] = "gray"
+    luma = helper.make_node("Conv", ["input", "bgr_to_gray"], ["gray"], "gray", kernel_shape=[1, 1])
+    model.graph.node.insert(0, luma)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "bgr_to_gray"))
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 3
+    return _checked(model)
+
+
+def _checked(model: onnx.ModelProto) -> bytes:
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString()
+    return content
+
+
 class _Graph:
     """An ONNX graph in the making. ``names`` of ONNX values by the identity of Keras' tensors."""
 
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
+    def __init__(self) -> None:
         self._nodes: list[Any] = []
         self._arrays: dict[str, NDArray[Any]] = {}
         self._outputs: list[Any] = []
@@ -76,12 +96,7 @@ class _Graph:
         return name
 
     def input(self, layer: Any) -> None:
-        value = "input"
-        if self._channels == 3:
-            weights = np.array(_BGR_TO_GRAY, np.float32).reshape(1, 3, 1, 1)
-            value = "gray"
-            self.node("Conv", ["input", self.array("luma", weights)], [value], kernel_shape=[1, 1])
-        self.name(layer, value)
+        self.name(layer, "input")
 
     def scale(self, layer: Any) -> None:
         (source,) = self.sources(layer)
@@ -184,7 +199,7 @@ class _Graph:
             "face_detector",
             [
                 helper.make_tensor_value_info(
-                    "input", TensorProto.FLOAT, ["batch", self._channels, "height", "width"]
+                    "input", TensorProto.FLOAT, ["batch", 1, "height", "width"]
                 )
             ],
             self._outputs,
@@ -196,9 +211,7 @@ class _Graph:
             opset_imports=[helper.make_opsetid("", _OPSET)],
             ir_version=_IR,
         )
-        onnx.checker.check_model(model, full_check=True)
-        content: bytes = model.SerializeToString()
-        return content
+        return _checked(model)
 
 
 _CONVERTERS: dict[str, Callable[[_Graph, Any], None]] = {

@@ -46,6 +46,45 @@ def markdown(results: Results, plots: Sequence[str]) -> str:
     return "\n\n".join(parts)
 
 
+def card(results: Results) -> str:
+    """The table of the model's card: ours beside YuNet 2023mar."""
+    names = ("ours", "YuNet 2023mar")
+    found, free = results["clips"]["found"], results["face_free"]
+    rows = [
+        [
+            f"recall at {alarms:g} false alarms a picture, {key}'s boxes, longer side 320",
+            *(
+                f"{results['curves'][f'{key} 320'][n]['recall'][ALARMS.index(alarms)]:.3f}"
+                for n in names
+            ),
+        ]
+        for key in _SETS
+        for alarms in (0.1, 0.5)
+    ]
+    rows.append(
+        [
+            f"pictures without a face, of {free['pictures']}, in which one is found",
+            *(str(free["alarms"][n]) for n in names),
+        ]
+    )
+    rows += [
+        [f"frames of `{clip}` with a face", *(f"{100 * found[clip][n]:.0f} %" for n in names)]
+        for clip in ("webcam_again.mkv", "webcam_book.mkv", "webcam_sorry.mkv", "stage.mp4")
+    ]
+    clip = "back_view_no_face.mp4"
+    rows.append(
+        [f"frames of `{clip}` with a false one", *(f"{100 * found[clip][n]:.0f} %" for n in names)]
+    )
+    rows.append(
+        [
+            "jitter on a still scene, thousandths of the face's width",
+            *(f"{results['clips']['jitter'][n]:.1f}" for n in names),
+        ]
+    )
+    rows.append(["time, YuNet's is 1", *(f"{results['times'][n]['ratio']:.2f}" for n in names)])
+    return table(["", *names], rows)
+
+
 def svgs(results: Results) -> dict[str, str]:
     """Plots by file name: recall over false alarms, precision over recall, by set and size."""
     plots = {}

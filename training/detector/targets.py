@@ -66,10 +66,11 @@ def _level(
     middles, sides = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]
     size = np.sqrt(sides.prod(axis=1))
     low, high = _SIZES[stride]
-    # Distance from the middle of each face, 1 at the end of its reach: [cells, N].
-    away = (np.abs(pixels - middles) / np.maximum(_REACH * sides, _LEAST_REACH * stride)).max(
-        axis=2
-    )
+    # Distance from the middle of each face, 1 at the end of its reach: [cells, N]. Cells stand at
+    # their upper left corners, so a middle past the last one counts as there.
+    aims = np.clip(middles, 0, points[-1] * np.float32(stride))
+    reach = np.maximum(_REACH * sides, _LEAST_REACH * stride)
+    away = (np.abs(pixels - aims) / reach).max(axis=2)
     possible = (size >= low / _SOFT) & (size < high * _SOFT)
     target[((away <= _RING) & possible).any(axis=1), STATE] = UNSURE
     away[:, (size < low) | (size >= high)] = np.inf

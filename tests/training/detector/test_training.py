@@ -1,0 +1,102 @@
+"""A training in small: the loss falls, the export agrees, the service takes it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from drawn import picture, pictures
+from emotion_detector.boxes import decode, suppress
+from emotion_detector.detector import FaceDetector
+from emotion_detector.network import Network
+from emotion_detector.picture import Limits
+
+from training.detector import export, network, targets, train
+from training.detector.reference import Detector, session
+
+_RECIPE = train.Recipe(epochs=2, steps=8, batch_size=8, size=64, mine_at=(0.5,))
+_ROOT = Path(__file__).resolve().parents[3]
+_PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector_gray.onnx"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small training."""
+    out = tmp_path_factory.mktemp("training")
+    train.train(*pictures(20), _RECIPE, out, verbose=0)
+    return out
+
+
+def test_the_loss_falls(trained: Path) -> None:
+    rows = (trained / "history.csv").read_text().split()
+    column = rows[0].split(",").index("loss")
+    first, last = (float(row.split(",")[column]) for row in (rows[1], rows[-1]))
+    assert len(rows) == 3
+    assert last < 0.9 * first
+
+
+def test_false_alarms_are_remembered(trained: Path) -> None:
+    assert (trained / "hard.json").exists()
+
+
+def test_a_finished_training_is_not_repeated_and_no_other_takes_its_place(trained: Path) -> None:
+    before = (trained / "weights.weights.h5").read_bytes()
+    train.train(*pictures(20), _RECIPE, trained, verbose=0)
+    assert (trained / "weights.weights.h5").read_bytes() == before
+    with pytest.raises(ValueError, match="another recipe"):
+        train.train(*pictures(20), replace(_RECIPE, seed=2), trained, verbose=0)
+
+
+def test_the_export_answers_as_keras_does(trained: Path) -> None:
+    model = train.load(trained)
+    rng = np.random.default_rng(0)
+    canvases = rng.integers(0, 256, (2, 64, 96, 1)).astype(np.float32)
+    answers = np.asarray(keras.ops.convert_to_numpy(model(canvases)))
+    runtime = session(export.to_onnx(model))
+    values = runtime.run(None, {"input": canvases.transpose(0, 3, 1, 2)})
+    outputs = {o.name: v for o, v in zip(runtime.get_outputs(), values, strict=True)}
+    for row in range(2):
+        for stride, level in zip(
+            network.STRIDES, targets.levels(answers[row], 96, 64), strict=True
+        ):
+            for part, value in zip(("cls", "obj", "bbox", "kps"), level, strict=True):
+                np.testing.assert_allclose(outputs[f"{part}_{stride}"][row], value, atol=2e-4)
+
+
+def test_the_service_runs_the_export(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "detector.onnx"
+    file.write_bytes(export.to_onnx(train.load(trained)))
+    detector = FaceDetector(Network(file, 160), Limits())
+    pixels, _, _ = picture(1)
+    assert detector.find(pixels, 0.05).boxes.shape[1] == 4
+
+
+def test_the_network_is_small() -> None:
+    assert network.build().count_params() <= 100_000
+
+
+def test_opencv_finds_the_same_face_with_the_packaged_weights(tmp_path: Path) -> None:
+    """In the page's screenshot, which shows a portrait."""
+    shot = cv2.imread(str(_ROOT / "docs/screenshot.jpg"))
+    shot = cv2.resize(shot, (640, 640 * shot.shape[0] // shot.shape[1] // 32 * 32))
+    file = tmp_path / "colour.onnx"
+    file.write_bytes(export.with_colour(_PACKAGED.read_bytes()))
+    opencv = cv2.FaceDetectorYN.create(str(file), "", shot.shape[1::-1], 0.6, 0.3, 100)
+    _, rows = opencv.detect(shot)
+    own = suppress(Detector(file.read_bytes()).candidates(shot, 0.6))
+    assert len(rows) >= 1
+    best = rows[rows[:, 14].argmax()]
+    np.testing.assert_allclose(best[:4], own.boxes[0], atol=0.5)
+    np.testing.assert_allclose(best[4:14], own.landmarks[0].reshape(-1), atol=0.5)
+    np.testing.assert_allclose(best[14], own.scores[0], atol=0.01)
+    gray = cv2.cvtColor(shot, cv2.COLOR_BGR2GRAY)
+    plain = suppress(Detector(_PACKAGED.read_bytes()).candidates(gray, 0.6))
+    np.testing.assert_allclose(plain.boxes[0], own.boxes[0], atol=1)
+
+
+def test_extreme_answers_decode_to_finite_boxes() -> None:
+    answers = np.full((64 + 16 + 4, network.ANSWERS), 4.0, np.float32)
+    found = decode(targets.levels(answers, 64, 64), 64, 0.5)
+    assert np.isfinite(found.boxes).all()
