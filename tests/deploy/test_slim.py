@@ -68,7 +68,7 @@ def elf() -> ModuleType:
 def packages() -> list[Path]:
     """What is installed of OpenCV, ONNX Runtime and NumPy."""
     site = Path(cv2.__file__).parents[1]
-    found = [Path(m.__file__).parent for m in (cv2, onnxruntime, numpy)]
+    found = [Path(str(m.__file__)).parent for m in (cv2, onnxruntime, numpy)]
     return [*found, *site.glob("opencv_python*.libs"), *site.glob("numpy.libs")]
 
 
