@@ -9,12 +9,13 @@ export class Overlay {
   #scene: Scene = { faces: [], picture: { width: 0, height: 0 }, mirrored: false, selected: undefined };
   #takenAtMs: number | undefined;
   #paint: ((view: OverlayView) => void) | undefined;
+  readonly #resized = new ResizeObserver(([entry]) => {
+    this.#size = entry!.contentRect;
+    this.#show();
+  });
 
-  constructor(private readonly canvas: HTMLCanvasElement) {
-    new ResizeObserver(([entry]) => {
-      this.#size = entry!.contentRect;
-      this.#show();
-    }).observe(canvas);
+  constructor(private canvas: HTMLCanvasElement) {
+    this.#resized.observe(canvas);
     this.#calm.addEventListener("change", () => this.#show());
   }
 
@@ -38,7 +39,7 @@ export class Overlay {
   #show(): void {
     // Nothing is loaded before there is something to draw.
     if (!this.#paint && this.#scene.faces.length === 0) return;
-    this.#paint ??= startPainter(this.canvas);
+    this.#paint ??= this.#startPainter();
     const { faces, ...scene } = this.#scene;
     this.#paint({
       ...scene,
@@ -54,15 +55,32 @@ export class Overlay {
       pixelRatio: devicePixelRatio,
     });
   }
-}
 
-function startPainter(canvas: HTMLCanvasElement): (view: OverlayView) => void {
-  if (typeof Worker === "function" && typeof OffscreenCanvas === "function" && "transferControlToOffscreen" in canvas) {
+  #startPainter(): (view: OverlayView) => void {
+    const { canvas } = this;
+    if (typeof Worker !== "function" || typeof OffscreenCanvas !== "function" || !("transferControlToOffscreen" in canvas)) return paintHere(canvas);
     const worker = new Worker(new URL("./overlay-worker.ts", import.meta.url), { type: "module", name: "overlay" });
+    // It did not start: perhaps the server has a newer version of the page by now.
+    worker.addEventListener("error", () => this.#doWithout(worker), { once: true });
     const drawing = canvas.transferControlToOffscreen();
     worker.postMessage(drawing, [drawing]);
     return (view) => worker.postMessage(view);
   }
+
+  /** A canvas that was given to a worker cannot be had back: another one takes its place. */
+  #doWithout(worker: Worker): void {
+    worker.terminate();
+    const canvas = this.canvas.cloneNode() as HTMLCanvasElement;
+    this.canvas.replaceWith(canvas);
+    this.canvas = canvas;
+    this.#resized.disconnect();
+    this.#resized.observe(canvas);
+    this.#paint = paintHere(canvas);
+    this.#show();
+  }
+}
+
+function paintHere(canvas: HTMLCanvasElement): (view: OverlayView) => void {
   const painter = new OverlayPainter(canvas);
   return (view) => painter.show(view);
 }
