@@ -201,7 +201,7 @@ def _large(results: Results) -> list[str]:
         [
             name,
             *(
-                f"{found / results['faces']:.2f}, {wrong}"
+                f"{found / max(results['faces'], 1):.2f}, {wrong}"
                 for found, wrong in zip(founds, wrongs, strict=True)
             ),
         ]

@@ -42,7 +42,9 @@ def test_what_is_held_out_depends_on_the_name_alone() -> None:
         ("faces/images/99.jpg", b""),
     ],
 )
-def test_a_damaged_file_is_an_error_that_names_its_folder(tmp_path: Path, file: str, content: bytes) -> None:
+def test_a_damaged_file_is_an_error_that_names_its_folder(
+    tmp_path: Path, file: str, content: bytes
+) -> None:
     folder = data_folder(tmp_path)
     (folder / file).write_bytes(content)
     with pytest.raises(DataError, match=f"{tmp_path}/{Path(file).parts[0]}"):
