@@ -1,7 +1,7 @@
 """From a picture file to faces and chips.
 
 Read in order: ``decode`` (picture), ``FaceDetector.find``, ``Network.run``, ``decode`` and
-``suppress`` (boxes), ``cut_chips``.
+``suppress``, ``steady`` (boxes), ``cut_chips``.
 """
 
 import time
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detector.boxes import NO_FACES, Faces, clip, decode, join, outside, suppress
+from emotion_detector.boxes import NO_FACES, Faces, clip, decode, join, outside, steady, suppress
 from emotion_detector.chips import cut_chips
 from emotion_detector.network import Network, letterbox, scale_onto
 from emotion_detector.picture import Limits, Picture
@@ -136,14 +136,16 @@ class FaceDetector:
         for window in windows:
             outputs = self._network.run_window(scaled, window)
             parts.append(decode(outputs, window.width, min_score).moved(window.x, window.y))
-        faces = suppress(join([NO_FACES, *parts]))
+        candidates = join([NO_FACES, *parts])
+        faces = steady(suppress(candidates), candidates)
         return faces.scaled(width / canvas.inner_width, height / canvas.inner_height)
 
     def _look(self, luma: npt.NDArray[np.uint8], longer_side: int, min_score: float) -> Faces:
         height, width = luma.shape
         canvas = letterbox(width, height, longer_side, self._network.fixed)
         outputs = self._network.run(luma, canvas)
-        faces = suppress(decode(outputs, canvas.width, min_score))
+        candidates = decode(outputs, canvas.width, min_score)
+        faces = steady(suppress(candidates), candidates)
         return faces.scaled(width / canvas.inner_width, height / canvas.inner_height)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from emotion_detector.boxes import Faces, clip, decode, join, outside, suppress
+from emotion_detector.boxes import NO_FACES, Faces, clip, decode, join, outside, steady, suppress
 from emotion_detector.network import STRIDES
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +117,22 @@ def test_faces_that_stay_do_not_overlap_and_each_that_went_had_a_better_rival(
 def test_a_part_of_a_face_is_no_face_of_its_own() -> None:
     kept = suppress(faces_of([(0, 0, 100, 100), (30, 30, 25, 25)], [0.9, 0.8]))
     assert kept.boxes.tolist() == [[0, 0, 100, 100]]
+
+
+def test_a_face_is_the_mean_of_what_overlaps_it_weighted_by_score() -> None:
+    candidates = faces_of([(0, 0, 40, 40), (4, 0, 40, 40), (30, 0, 40, 40)], [0.8, 0.4, 0.7])
+    steadied = steady(candidates.take(slice(1)), candidates)
+    np.testing.assert_allclose(steadied.boxes, [[0.8, 0, 40, 40]], atol=1e-3)
+    assert steadied.scores.tolist() == candidates.scores[:1].tolist()
+
+
+@given(boxes=some_boxes)
+def test_faces_that_nothing_else_overlaps_stay_where_they_are(
+    boxes: list[tuple[float, ...]],
+) -> None:
+    kept = suppress(faces_of(boxes, [0.5] * len(boxes)))
+    np.testing.assert_allclose(steady(kept, kept).boxes, kept.boxes, rtol=1e-5, atol=1e-4)
+    assert len(steady(NO_FACES, kept)) == 0
 
 
 def test_only_faces_beside_the_others_are_outside() -> None:
