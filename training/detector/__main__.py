@@ -28,7 +28,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from training.detector import export, train
+    from training.detector import calibrate, data, export, labels, train
 
     folder = options.out / "training"
     if not (folder / "weights.weights.h5").exists():
@@ -36,6 +36,11 @@ def _export(options: argparse.Namespace) -> None:
             f"no finished training in {folder}; run the train command with the same --out"
         )
     gray = export.to_onnx(train.load(folder))
+    pictures = data.load(options.data)
+    known = labels.make(pictures, options.data, options.out / "labels")
+    score = calibrate.score_at_alarms(gray, pictures, known)
+    print(f"0.5 is what was {score:.3f}: {calibrate.ALARMS:g} false alarms a picture")
+    gray = export.with_scores_shifted(gray, score)
     for name, content in (
         ("face_detector_gray.onnx", gray),
         ("face_detector_bgr.onnx", export.with_colour(gray)),

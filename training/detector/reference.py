@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
-from emotion_detector.boxes import Faces, decode, suppress
+from emotion_detector.boxes import Faces, decode, steady, suppress
 from emotion_detector.network import OUTPUTS, STRIDES
 from numpy.typing import NDArray
 
@@ -92,7 +92,8 @@ class Detector:
             scaled = cv2.resize(
                 pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             )
-        faces = suppress(self.candidates(scaled, min_score))
+        candidates = self.candidates(scaled, min_score)
+        faces = steady(suppress(candidates), candidates)
         return faces.scaled(width / scaled.shape[1], height / scaled.shape[0])
 
     def find_mirrored(

@@ -13,7 +13,7 @@ from emotion_detector.detector import FaceDetector
 from emotion_detector.network import Network
 from emotion_detector.picture import Limits
 
-from training.detector import export, network, targets, train
+from training.detector import calibrate, export, network, targets, train
 from training.detector.reference import Detector, session
 
 _RECIPE = train.Recipe(epochs=2, steps=8, batch_size=8, size=64, mine_at=(0.5,))
@@ -71,6 +71,25 @@ def test_the_service_runs_the_export(trained: Path, tmp_path: Path) -> None:
     detector = FaceDetector(Network(file, 160), Limits())
     pixels, _, _ = picture(1)
     assert detector.find(pixels, 0.05).boxes.shape[1] == 4
+
+
+def test_shifted_scores_keep_their_order_and_the_boxes(trained: Path) -> None:
+    model = export.to_onnx(train.load(trained))
+    pixels, _, _ = picture(1)
+    before = Detector(model).candidates(pixels, 0.0)
+    middle = float(np.median(before.scores))
+    after = Detector(export.with_scores_shifted(model, middle)).candidates(pixels, 0.0)
+    np.testing.assert_allclose(after.boxes, before.boxes, atol=1e-3)
+    near = np.abs(before.scores - middle).argmin()
+    assert after.scores[near] == pytest.approx(0.5, abs=0.05)
+    assert (after.scores >= before.scores).all() or (after.scores <= before.scores).all()
+
+
+def test_calibration_allows_few_false_alarms(trained: Path) -> None:
+    made, known = pictures(20)
+    model = export.to_onnx(train.load(trained))
+    score = calibrate.score_at_alarms(model, made, known)
+    assert 0.05 <= score <= 0.95
 
 
 def test_the_network_is_small() -> None:
