@@ -156,7 +156,7 @@ def test_exif_orientation_changes_nothing_for_who_looks_at_the_picture(
         np.testing.assert_allclose(box_of(face), box_of(found[0].faces[0]), atol=0.01)
         np.testing.assert_allclose(face.landmarks, found[0].faces[0].landmarks, atol=0.01)
         chips = [np.frombuffer(f.chips, np.uint8).astype(int) for f in (faces, found[0])]
-        assert np.abs(chips[0] - chips[1]).mean() < 4
+        assert np.abs(chips[0] - chips[1]).mean() < 5  # lossy WebP differs with the orientation
 
 
 @pytest.mark.parametrize("count", [0, 65])
