@@ -78,6 +78,12 @@ build/stamps/tfserving: build/stamps/uv requirements/tfserving.txt
 	@$(UV) pip install --quiet --python build/venv-tfserving/bin/python --require-hashes -r requirements/tfserving.txt
 	@touch $@
 
+build/stamps/training: build/stamps/uv requirements/training.txt
+	@echo "installing what training needs"
+	@$(UV) venv --quiet --clear --python build/uv/bin/python build/venv-training
+	@$(UV) pip install --quiet --python build/venv-training/bin/python --require-hashes -r requirements/training.txt
+	@touch $@
+
 # --- running ---
 
 run: setup  ## starts everything and serves the page on http://localhost:8080
@@ -85,7 +91,7 @@ run: setup  ## starts everything and serves the page on http://localhost:8080
 
 # --- testing ---
 
-test: lint unit contract web-test e2e deploy test-images  ## runs every test
+test: lint unit contract web-test e2e deploy test-training test-images  ## runs every test
 
 lint: build/stamps/test  ## checks style, types and the API definition
 	$(BIN)/ruff check .
@@ -106,6 +112,30 @@ web-test: build/stamps/web  ## tests of the browser client and the page
 e2e: build/stamps/test build/stamps/web build/stamps/browser  ## tests of the whole, in Chromium, in Firefox and from Python
 	$(BIN)/pytest tests/e2e
 
+test-training: build/stamps/training  ## tests of the training, in small
+	KERAS_BACKEND=tensorflow $(TRAINING) -m pytest tests/training
+
+# --- models: DATA=FOLDER names the data, OUT=FOLDER where interrupted and finished trainings are kept ---
+
+TRAINING := TF_CPP_MIN_LOG_LEVEL=2 PYTHONPATH=services/detector:. build/venv-training/bin/python
+DATA_FLAG = $(if $(DATA),--data $(DATA))
+CLASSIFIER_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/classifier)
+DETECTOR_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/detector)
+VERSION = $(lastword $(shell ls services/classifier/models/emotion | grep -x '[0-9]*' | sort -n))
+
+.PHONY: test-training train-classifier train-detector evaluate
+train-classifier: build/stamps/training  ## trains the expression classifier and exports it to build/
+	$(TRAINING) -m training.classifier train $(CLASSIFIER_FLAGS) --teacher services/classifier/models/emotion/$(VERSION)/model.tflite
+	KERAS_BACKEND=tensorflow $(TRAINING) -m training.classifier export $(CLASSIFIER_FLAGS) --version build/training/emotion/$$(($(VERSION) + 1))
+
+train-detector: build/stamps/training  ## trains the face detector and exports it to build/
+	$(TRAINING) -m training.detector train $(DETECTOR_FLAGS)
+	KERAS_BACKEND=tensorflow $(TRAINING) -m training.detector export $(DETECTOR_FLAGS)
+
+evaluate: build/stamps/training  ## measures both models; the tables and plots of docs/
+	$(TRAINING) -m training.classifier evaluate --docs $(CLASSIFIER_FLAGS)
+	$(TRAINING) -m training.detector evaluate --docs $(DETECTOR_FLAGS)
+
 # --- measuring ---
 
 build/stamps/peers: build/stamps/uv requirements/peers.txt
@@ -123,10 +153,10 @@ screenshot: build/stamps/test build/stamps/web build/stamps/browser  ## takes th
 	$(BIN)/python tests/e2e/screenshot.py docs/screenshot.jpg
 
 lock: build/stamps/uv  ## locks the newest versions that the lower bounds allow
-	@for name in uv run test tfserving peers; do $(MAKE) --no-print-directory lock-$$name; done
+	@for name in uv run test tfserving peers training; do $(MAKE) --no-print-directory lock-$$name; done
 
 LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-lock-uv lock-test lock-tfserving lock-peers: lock-%:
+lock-uv lock-test lock-tfserving lock-peers lock-training: lock-%:
 	$(LOCK) requirements/$*.in -o requirements/$*.txt
 lock-run:
 	$(LOCK) $(PYPROJECTS) requirements/build.in $(addprefix --no-emit-package emotion-recognizer-,protos serving detector classifier page gateway local) -o requirements/run.txt

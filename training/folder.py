@@ -1,4 +1,4 @@
-"""The folder with the data for training: where it is, and what is said when it is not as expected."""
+"""The folder with the data for training: where it is, what is said when it is damaged."""
 
 import os
 from pathlib import Path

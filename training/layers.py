@@ -28,8 +28,8 @@ def input_shape(height: int | None, width: int | None, channels: int) -> tuple[i
 class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Keras' own, but PyTorch's single kernel on PyTorch.
 
-    Keras composes it of a dozen operations there: measured on two cores in bfloat16, a whole training
-    step of the classifier takes 2.8 times as long with those.
+    Keras composes it of a dozen operations there: measured on two cores in bfloat16, a whole
+    training step of the classifier takes 2.8 times as long with those.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -57,7 +57,8 @@ def convolution(
 ) -> Any:
     """Convolution, batch normalisation and, unless told otherwise, ReLU.
 
-    Pads by size // 2 on every side whatever the stride, so that every backend and every runtime agree.
+    Pads by size // 2 on every side whatever the stride, so that every backend and every runtime
+    agree.
     """
     if stride > 1:
         maps = keras.layers.ZeroPadding2D(size // 2)(maps)

@@ -1,4 +1,4 @@
-"""Random changes of a face while training: what a detector, a camera and a network connection do to it."""
+"""Random changes of a face while training: what detector, camera and network do to it."""
 
 import cv2
 import numpy as np
@@ -11,9 +11,9 @@ _MIDDLE = (_SIZE - 1) / 2
 def augment(face: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Another view of a face, uint8 [48, 48].
 
-    Mirrored, turned (15 degrees at most), stretched, scaled and shifted as a detector's box may be off;
-    darker or brighter; sometimes blurred, as if it had been small, noisy, or through JPEG; sometimes with a
-    part covered (random erasing, Zhong et al., 2020).
+    Mirrored, turned (15 degrees at most), stretched, scaled and shifted as a detector's box may be
+    off; darker or brighter; sometimes blurred, as if it had been small, noisy, or through JPEG;
+    sometimes with a part covered (random erasing, Zhong et al., 2020).
     """
     view = _moved(face, rng)
     if rng.random() < 0.35:

@@ -1,7 +1,6 @@
 """What the network is shown: augmented, mixed faces with distributions over classes as targets."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import cv2
 import keras
@@ -12,7 +11,10 @@ from training.classifier import data
 from training.classifier.augment import augment
 from training.classifier.network import FER2013, FER_PLUS
 
+# By head, float32 [N, classes].
 Targets = dict[str, NDArray[np.float32]]
+# Faces, uint8 [N, 48, 48, 1], to probabilities of one head or both.
+Teacher = Callable[[NDArray[np.uint8]], Targets]
 
 # Classes rarer than this share of the training rows are shown more often (repeat factor sampling,
 # Gupta et al., 2019, "LVIS").
@@ -22,9 +24,10 @@ _COMMON = 0.1
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches for ``fit``; every epoch and seed has its own order and its own random views.
 
-    Targets are FER+'s votes and FER2013's label, blended with what teachers say of the very view that the
-    network sees (Beyer et al., 2022, "a good teacher is patient and consistent"). Half of the batches are
-    mixtures of two faces (mixup, Zhang et al., 2018). A row that FER+ calls unknown has targets of 0 there, which costs nothing.
+    Targets are FER+'s votes and FER2013's label, blended with what teachers say of the very view
+    that the network sees (Beyer et al., 2022, "a good teacher is patient and consistent"). Half of
+    the batches are mixtures of two faces (mixup, Zhang et al., 2018). Where FER+ calls a row
+    unknown, its targets are 0, which costs nothing.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         *,
         batch_size: int,
         seed: int,
-        teachers: Sequence[keras.Model] = (),
+        teachers: Sequence[Teacher] = (),
         teacher_share: float = 0.0,
     ) -> None:
         """
@@ -41,7 +44,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             faces: rows to train on.
             batch_size: faces a batch.
             seed: of everything random here.
-            teachers: models whose mean probabilities are blended in.
+            teachers: their mean probabilities are blended in.
             teacher_share: their part of the targets, 0 to 1.
         """
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
@@ -66,9 +69,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if rng.random() < 0.5:
             views, wanted = mix(views, wanted, rng)
         if self._teachers:
-            taught = probabilities(self._teachers, views[..., None])
-            share = self._teacher_share
-            wanted = {n: (1 - share) * wanted[n] + share * taught[n] for n in wanted}
+            wanted |= blend(wanted, views[..., None], self._teachers, self._teacher_share)
         return views[..., None], wanted
 
     def on_epoch_end(self) -> None:
@@ -118,17 +119,11 @@ def mix(
     }
 
 
-def probabilities(models: Sequence[keras.Model], faces: NDArray[np.uint8]) -> Targets:
-    """The models' mean probabilities of faces, uint8 [N, 48, 48, 1]: float32 [N, 8] and [N, 7]."""
-    answers: list[dict[str, Any]] = [model.predict_on_batch(faces) for model in models]
-    return {
-        name: np.mean([softmax(np.asarray(a[name], np.float32)) for a in answers], axis=0)
-        for name in (FER_PLUS, FER2013)
-    }
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Along the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    normalised: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
-    return normalised
+def blend(
+    wanted: Targets, views: NDArray[np.uint8], teachers: Sequence[Teacher], share: float
+) -> Targets:
+    """Targets of the heads that teachers know: their mean is ``share`` of them."""
+    answers = [teacher(views) for teacher in teachers]
+    heads = {head for answer in answers for head in answer}
+    taught = {h: np.mean([a[h] for a in answers if h in a], axis=0) for h in heads}
+    return {h: (1 - share) * wanted[h] + share * taught[h] for h in heads}

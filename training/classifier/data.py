@@ -1,7 +1,7 @@
 """FER2013 with FER+ votes: loading, cleaning, splitting.
 
-The data folder's README describes the files and their flaws. FER2013: Goodfellow et al., 2013. FER+:
-Barsoum et al., 2016, whose protocol for the test is followed here.
+The data folder's README describes the files and their flaws. FER2013: Goodfellow et al., 2013.
+FER+: Barsoum et al., 2016, whose protocol for the test is followed here.
 """
 
 import io
@@ -134,8 +134,8 @@ def fer_plus_distributions(votes: NDArray[np.uint8]) -> NDArray[np.float32]:
 def fer_plus_majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The class by FER+'s "majority" protocol, int64 [N]; -1 where a face is left out.
 
-    Single votes are dropped; the top class must have more than half of the votes that remain; unknown
-    and not-a-face are left out (Barsoum et al., section 3).
+    Single votes are dropped; the top class must have more than half of the votes that remain;
+    unknown and not-a-face are left out (Barsoum et al., section 3).
     """
     kept = np.where(votes <= 1, 0, votes).astype(np.int64)
     top = kept.argmax(axis=1)
@@ -146,8 +146,8 @@ def fer_plus_majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
 def training_rows(faces: Faces) -> NDArray[np.bool_]:
     """The rows to train on, bool [N].
 
-    Leaves out what FER+ calls no face, pixels that are not exact, and every picture that also stands in
-    the validation or the test split.
+    Leaves out what FER+ calls no face, pixels that are not exact, and every picture that also
+    stands in the validation or the test split.
     """
     elsewhere = np.isin(faces.group, faces.group[faces.usage != TRAINING])
     no_face = faces.votes.argmax(axis=1) == 9

@@ -9,8 +9,10 @@ import keras
 import numpy as np
 
 from training.classifier import data
-from training.classifier.batches import Batches
+from training.classifier.batches import Batches, Teacher
 from training.classifier.network import FER2013, FER_PLUS, build
+
+WEIGHTS = "weights.weights.h5"
 
 
 @dataclass(frozen=True)
@@ -21,33 +23,38 @@ class Recipe:
         epochs: passes over the training rows.
         width: of the network, see ``network.build``.
         batch_size: faces a step.
-        learning_rate: the highest; warmed up to in a twentieth of the steps, then lowered to zero in a
-            half cosine (Loshchilov & Hutter, 2017).
+        learning_rate: the highest; warmed up to in a twentieth of the steps, then lowered to zero
+            in a half cosine (Loshchilov & Hutter, 2017).
         weight_decay: of kernels, decoupled, in parts of the learning rate.
         teacher_share: part of the targets that teachers give.
         seed: of weights, order and views.
     """
 
-    epochs: int = 40
+    epochs: int = 48
     width: float = 1.0
     batch_size: int = 128
     learning_rate: float = 0.1
     weight_decay: float = 5e-3
-    teacher_share: float = 0.6
+    teacher_share: float = 0.5
     seed: int = 1
 
 
 def train(
-    faces: data.Faces, recipe: Recipe, out: Path, teachers: Sequence[keras.Model] = ()
+    faces: data.Faces,
+    recipe: Recipe,
+    out: Path,
+    teachers: Sequence[Teacher] = (),
+    verbose: str | int = "auto",
 ) -> keras.Model:
     """Trains, or goes on where an earlier run into ``out`` was interrupted.
 
     Args:
         faces: all rows; the splits are made here.
         recipe: see there.
-        out: folder for ``weights.weights.h5``, ``recipe.json``, ``history.csv``. One that holds finished
-            weights of the same recipe is taken as it is.
-        teachers: networks that the targets are blended with.
+        out: folder for ``weights.weights.h5``, ``recipe.json``, ``history.csv``. One that holds
+            finished weights of the same recipe is taken as it is.
+        teachers: models that the targets are blended with.
+        verbose: as Keras has it; "auto" is a progress bar.
 
     Returns:
         The trained network.
@@ -60,7 +67,7 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build(recipe.width)
-    weights = out / "weights.weights.h5"
+    weights = out / WEIGHTS
     if weights.exists():
         model.load_weights(weights)
         return model
@@ -86,6 +93,7 @@ def train(
         epochs=recipe.epochs,
         validation_data=_validation(faces),
         validation_batch_size=256,
+        verbose=verbose,
         callbacks=[
             keras.callbacks.BackupAndRestore(out / "interrupted"),
             _SameEpoch(batches),
@@ -96,11 +104,11 @@ def train(
     return model
 
 
-def load(out: Path, width: float) -> keras.Model:
+def load(out: Path) -> keras.Model:
     """A network that ``train`` left in ``out``, computing in float32."""
     keras.mixed_precision.set_global_policy("float32")
-    model = build(width)
-    model.load_weights(out / "weights.weights.h5")
+    model = build(json.loads((out / "recipe.json").read_text())["width"])
+    model.load_weights(out / WEIGHTS)
     return model
 
 

@@ -46,7 +46,8 @@ def test_a_box_lies_around_the_oval_that_it_labels(
     rows, columns = np.nonzero(view.pixels > 127)
     start, end = view.boxes[0, :2], view.boxes[0, :2] + view.boxes[0, 2:]
     edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    np.testing.assert_allclose([*start, *end], edges, atol=1.5 + scale)
+    # An ellipse of whole pixels is larger than the one that is meant, by up to a pixel a side.
+    np.testing.assert_allclose([*start, *end], edges, atol=1.5 + 1.5 * scale)
 
 
 def test_in_a_mirror_left_and_right_change_places() -> None:

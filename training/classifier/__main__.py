@@ -1,0 +1,117 @@
+"""``python -m training.classifier``: trains, exports and evaluates the expression classifier."""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from training.folder import DataError, default_folder
+
+_ROOT = Path(__file__).resolve().parents[2]
+_MODELS = _ROOT / "services/classifier/models/emotion"
+_DOCUMENT = _ROOT / "docs/models-classifier.md"
+
+
+def newest_version() -> Path:
+    """The folder of the version that the repository serves."""
+    versions = [file for file in _MODELS.iterdir() if file.name.isdigit()]
+    return max(versions, key=lambda file: int(file.name))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from training.classifier import data, teachers, train
+
+    recipe = train.Recipe()
+    if options.epochs:
+        recipe = replace(recipe, epochs=options.epochs)
+    taught_by = [teachers.served_teacher(file) for file in options.teacher]
+    taught_by += [
+        teachers.network_teacher(train.load(folder)) for folder in options.teacher_network
+    ]
+    faces = data.load(options.data)
+    train.train(faces, recipe, options.out, taught_by, verbose=options.verbose)
+    print(f"trained: {options.out}; next: the export command with the same --out")
+
+
+def _export(options: argparse.Namespace) -> None:
+    if os.environ["KERAS_BACKEND"] != "tensorflow":
+        sys.exit("the export needs KERAS_BACKEND=tensorflow")
+    import numpy as np
+
+    from training.classifier import data, evaluate, export, train
+    from training.classifier.network import FER2013, FER_PLUS
+
+    if not (options.out / train.WEIGHTS).exists():
+        raise DataError(f"no finished training in {options.out}; run the train command first")
+    faces = data.load(options.data)
+    network = train.load(options.out)
+    classes = data.fer_plus_majority(faces.votes)
+    rows = data.validation_rows(faces) & (classes >= 0)
+    logits = network.predict(faces.pixels[rows][..., None], batch_size=128, verbose=0)
+    temperatures = {
+        FER_PLUS: evaluate.best_temperature(logits[FER_PLUS], classes[rows]),
+        FER2013: evaluate.best_temperature(logits[FER2013], faces.label[rows].astype(np.int64)),
+    }
+    sample = faces.pixels[data.training_rows(faces)][::100]
+    export.export(network, temperatures, sample, options.version)
+    print(f"temperatures {temperatures}; wrote {options.version}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.classifier import data, report
+
+    written = report.markdown(data.load(options.data), options.version / "model.tflite")
+    print(written)
+    if options.docs:
+        _DOCUMENT.write_text(written)
+
+
+def main() -> None:
+    """Reads the command line and does what it says; exit 2 where the data is not as expected."""
+    parser = argparse.ArgumentParser(prog="python -m training.classifier", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    train = commands.add_parser("train", help="trains, or goes on with an interrupted training")
+    train.add_argument("--epochs", type=int, help="instead of the recipe's")
+    train.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="TFLITE",
+        help="a served model that teaches; may be repeated",
+    )
+    train.add_argument(
+        "--teacher-network",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="OUT",
+        help="the --out folder of a finished training that teaches",
+    )
+    train.add_argument("--verbose", default="auto", help="2: a line an epoch, for logs")
+    train.set_defaults(run=_train)
+
+    export = commands.add_parser("export", help="writes a version folder of the finished training")
+    export.add_argument("--version", type=Path, required=True, help="the folder to write")
+    export.set_defaults(run=_export)
+
+    evaluate = commands.add_parser("evaluate", help="tables of a served version")
+    evaluate.add_argument("--version", type=Path, default=newest_version())
+    evaluate.add_argument("--docs", action="store_true", help=f"writes {_DOCUMENT.name}, too")
+    evaluate.set_defaults(run=_evaluate)
+
+    for command in (train, export, evaluate):
+        command.add_argument("--data", type=Path, default=default_folder())
+        command.add_argument("--out", type=Path, default=_ROOT / "build/training/classifier")
+    options = parser.parse_args()
+    try:
+        options.run(options)
+    except (DataError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
