@@ -1,10 +1,12 @@
-"""The folder with the data for training: where it is, what is said when it is damaged."""
+"""The folders of the training data and of the served classifier; what is said of damaged data."""
 
 import os
 from pathlib import Path
 
 ENVIRONMENT_VARIABLE = "EMOTION_DATA"
-DEFAULT = Path(__file__).resolve().parents[2] / "shared/data"
+_ROOT = Path(__file__).resolve().parents[1]
+DEFAULT = _ROOT.parent / "shared/data"
+_CLASSIFIERS = _ROOT / "services/classifier/models/emotion"
 
 
 class DataError(Exception):
@@ -14,6 +16,12 @@ class DataError(Exception):
 def default_folder() -> Path:
     """``EMOTION_DATA``, else ``shared/data`` beside the checkout."""
     return Path(os.environ.get(ENVIRONMENT_VARIABLE, DEFAULT))
+
+
+def newest_version() -> Path:
+    """The folder of the classifier's version that the repository serves."""
+    versions = [file for file in _CLASSIFIERS.iterdir() if file.name.isdigit()]
+    return max(versions, key=lambda file: int(file.name))
 
 
 def subfolder(data: Path, name: str) -> Path:

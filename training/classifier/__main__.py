@@ -6,31 +6,33 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from training.folder import DataError, default_folder
+from training.folder import DataError, default_folder, newest_version
+from training.options import add_verbose
 
 _ROOT = Path(__file__).resolve().parents[2]
-_MODELS = _ROOT / "services/classifier/models/emotion"
 _DOCUMENT = _ROOT / "docs/models-classifier.md"
-
-
-def newest_version() -> Path:
-    """The folder of the version that the repository serves."""
-    versions = [file for file in _MODELS.iterdir() if file.name.isdigit()]
-    return max(versions, key=lambda file: int(file.name))
 
 
 def _train(options: argparse.Namespace) -> None:
     from training.classifier import data, teachers, train
 
-    recipe = train.Recipe()
+    recipe = train.Recipe(
+        teachers=(
+            *("/".join(file.resolve().parts[-3:-1]) for file in options.teacher),
+            *(folder.resolve().name for folder in options.teacher_network),
+        ),
+        start=options.start.resolve().name if options.start else "",
+    )
     if options.epochs:
         recipe = replace(recipe, epochs=options.epochs)
+    start = train.served_weights(options.start) if options.start else []
     taught_by = [teachers.served_teacher(file) for file in options.teacher]
     taught_by += [
-        teachers.network_teacher(train.load(folder)) for folder in options.teacher_network
+        teachers.network_teacher(train.load(folder, train.TRAINING_POLICY))
+        for folder in options.teacher_network
     ]
     faces = data.load(options.data)
-    train.train(faces, recipe, options.out, taught_by, verbose=options.verbose)
+    train.train(faces, recipe, options.out, taught_by, start, verbose=options.verbose)
     print(f"trained: {options.out}; next: the export command with the same --out")
 
 
@@ -41,8 +43,9 @@ def _export(options: argparse.Namespace) -> None:
 
     from training.classifier import data, evaluate, export, train
     from training.classifier.network import FER2013, FER_PLUS
+    from training.fitting import WEIGHTS
 
-    if not (options.out / train.WEIGHTS).exists():
+    if not (options.out / WEIGHTS).exists():
         raise DataError(f"no finished training in {options.out}; run the train command first")
     faces = data.load(options.data)
     network = train.load(options.out)
@@ -59,16 +62,20 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.classifier import data, report
+    from training.classifier import data, evaluate, report
 
-    written = report.markdown(data.load(options.data), options.version / "model.tflite")
+    found = evaluate.measure(data.load(options.data), options.version / "model.tflite")
+    plots = report.svgs(found)
+    written = report.markdown(found, options.version.resolve().name, list(plots))
     print(written)
     if options.docs:
+        for name, svg in plots.items():
+            (_DOCUMENT.parent / name).write_text(svg)
         _DOCUMENT.write_text(written)
 
 
-def main() -> None:
-    """Reads the command line and does what it says; exit 2 where the data is not as expected."""
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 2 where data is missing or damaged."""
     parser = argparse.ArgumentParser(prog="python -m training.classifier", description=__doc__)
     commands = parser.add_subparsers(required=True)
 
@@ -90,14 +97,20 @@ def main() -> None:
         metavar="OUT",
         help="the --out folder of a finished training that teaches",
     )
-    train.add_argument("--verbose", default="auto", help="2: a line an epoch, for logs")
+    train.add_argument(
+        "--start",
+        type=Path,
+        metavar="VERSION",
+        help="folder of a served version whose weights to start from, in place of fresh ones",
+    )
+    add_verbose(train)
     train.set_defaults(run=_train)
 
     export = commands.add_parser("export", help="writes a version folder of the finished training")
     export.add_argument("--version", type=Path, required=True, help="the folder to write")
     export.set_defaults(run=_export)
 
-    evaluate = commands.add_parser("evaluate", help="tables of a served version")
+    evaluate = commands.add_parser("evaluate", help="tables and plots of a served version")
     evaluate.add_argument("--version", type=Path, default=newest_version())
     evaluate.add_argument("--docs", action="store_true", help=f"writes {_DOCUMENT.name}, too")
     evaluate.set_defaults(run=_evaluate)
@@ -105,13 +118,14 @@ def main() -> None:
     for command in (train, export, evaluate):
         command.add_argument("--data", type=Path, default=default_folder())
         command.add_argument("--out", type=Path, default=_ROOT / "build/training/classifier")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         options.run(options)
     except (DataError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

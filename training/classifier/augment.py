@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.pictures import through_jpeg
+
 _SIZE = 48
 _MIDDLE = (_SIZE - 1) / 2
 
@@ -17,25 +19,23 @@ def augment(face: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     """
     view = _moved(face, rng)
     if rng.random() < 0.35:
-        view = cv2.LUT(view, _curve(rng))
+        view = np.asarray(cv2.LUT(view, _curve(rng)), np.uint8)
     if rng.random() < 0.12:
         small = int(rng.integers(18, 40))
-        view = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)
-        view = cv2.resize(view, (_SIZE, _SIZE), interpolation=cv2.INTER_LINEAR)
+        reduced = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)
+        view = np.asarray(cv2.resize(reduced, (_SIZE, _SIZE)), np.uint8)
     if rng.random() < 0.1:
         noise = rng.normal(0, rng.uniform(2, 10), view.shape)
         view = np.clip(view + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.15:
-        quality = int(rng.integers(30, 90))
-        _, encoded = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        view = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+        view = through_jpeg(view, int(rng.integers(30, 90)))
     if rng.random() < 0.3:
         view = _covered(view, rng)
     return view
 
 
 def _moved(face: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    angle = np.deg2rad(np.clip(rng.normal(0, 6), -15, 15))
+    angle = np.deg2rad(np.clip(rng.normal(0, 5), -15, 15))
     scale = np.exp(rng.uniform(-0.16, 0.16))
     stretch = np.exp(rng.uniform(-0.06, 0.06))
     shift = np.clip(rng.normal(0, 0.05, 2), -0.12, 0.12) * _SIZE
@@ -43,16 +43,17 @@ def _moved(face: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     cosine, sine = np.cos(angle) * scale, np.sin(angle) * scale
     turn = np.array([[mirror * cosine * stretch, -sine], [mirror * sine * stretch, cosine]])
     matrix = np.column_stack((turn, _MIDDLE + shift - turn @ (_MIDDLE, _MIDDLE)))
-    return cv2.warpAffine(
+    moved = cv2.warpAffine(
         face, matrix, (_SIZE, _SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+    return np.asarray(moved, np.uint8)
 
 
 def _curve(rng: np.random.Generator) -> NDArray[np.uint8]:
     """A random gamma with the dark or the bright end cut off a little, uint8 [256]."""
     low, high = rng.uniform(-0.08, 0.08), rng.uniform(0.92, 1.08)
     gray = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
-    return (255 * gray ** np.exp(rng.uniform(-0.5, 0.5))).astype(np.uint8)
+    return np.asarray(255 * gray ** np.exp(rng.uniform(-0.5, 0.5)), np.uint8)
 
 
 def _covered(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -26,8 +26,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Targets are FER+'s votes and FER2013's label, blended with what teachers say of the very view
     that the network sees (Beyer et al., 2022, "a good teacher is patient and consistent"). Half of
-    the batches are mixtures of two faces (mixup, Zhang et al., 2018). Where FER+ calls a row
-    unknown, its targets are 0, which costs nothing.
+    the batches are mixtures of two faces (mixup, Zhang et al., 2018), except in the last epochs.
+    Where FER+ calls a row unknown, its targets are 0, which costs nothing.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         seed: int,
         teachers: Sequence[Teacher] = (),
         teacher_share: float = 0.0,
+        mixed_epochs: int | None = None,
     ) -> None:
         """
         Args:
@@ -46,6 +47,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             seed: of everything random here.
             teachers: their mean probabilities are blended in.
             teacher_share: their part of the targets, 0 to 1.
+            mixed_epochs: the first epoch without mixtures; None mixes for ever.
         """
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         cv2.setNumThreads(1)
@@ -54,6 +56,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._repeats = repeat_factors(self._targets[FER_PLUS])
         self._batch_size, self._seed = batch_size, seed
         self._teachers, self._teacher_share = list(teachers), teacher_share
+        self._mixed_epochs = mixed_epochs
         self.epoch = 0
         self._order = self._shuffled()
 
@@ -66,7 +69,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         views = np.stack([augment(self._pixels[row], rng) for row in rows])
         wanted = {name: target[rows] for name, target in self._targets.items()}
-        if rng.random() < 0.5:
+        mixes = self._mixed_epochs is None or self.epoch < self._mixed_epochs
+        if mixes and rng.random() < 0.5:
             views, wanted = mix(views, wanted, rng)
         if self._teachers:
             wanted |= blend(wanted, views[..., None], self._teachers, self._teacher_share)
@@ -98,11 +102,11 @@ def targets(faces: data.Faces) -> Targets:
     }
 
 
-def repeat_factors(distributions: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How often each row is shown in an epoch, float64 [N], 1 or more."""
+def repeat_factors(distributions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How often each row is shown in an epoch, float32 [N], 1 or more."""
     frequencies = distributions.sum(axis=0) / max(float(distributions.sum()), 1)
     factors = np.sqrt(np.maximum(1, _COMMON / np.maximum(frequencies, 1e-6)))
-    return np.maximum(1.0, distributions @ factors)
+    return np.asarray(np.maximum(1, distributions @ factors), np.float32)
 
 
 def mix(

@@ -43,7 +43,8 @@ class Faces:
         usage: int8 [N], 0 training, 1 validation, 2 test.
         exact: bool [N], the pixels are the original ones.
         group: int32 [N], equal for identical pictures.
-        seen: bool [N], of a test row: the picture or a near copy of it is in the training split.
+        seen: bool [N], of a test row: the picture or a near copy of it is in the training or the
+            validation split.
     """
 
     pixels: NDArray[np.uint8]
@@ -103,7 +104,27 @@ def load(data: Path) -> Faces:
         raise DataError(
             f"{folder}: {len(pixels)} pictures for {len(votes)} rows of labels; expected as many"
         )
+    tested = faces.usage == TEST
+    faces.seen[tested] |= near_copies(faces.pixels[tested], faces.pixels[faces.usage == VALIDATION])
     return faces
+
+
+def near_copies(
+    faces: NDArray[np.uint8], others: NDArray[np.uint8], correlation: float = 0.98
+) -> NDArray[np.bool_]:
+    """Which of the faces, uint8 [N, 48, 48], nearly equal one of the others, bool [N].
+
+    By the correlation of pixels, with the data folder's own threshold.
+    """
+
+    def standardised(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows = pictures.reshape(len(pictures), -1).astype(np.float32)
+        rows -= rows.mean(axis=1, keepdims=True)
+        normalised: NDArray[np.float32] = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1)
+        return normalised
+
+    alike = standardised(faces) @ standardised(others).T > correlation
+    return np.asarray(np.any(alike, axis=1), np.bool_)
 
 
 def _tiles(file: Path) -> NDArray[np.uint8]:
@@ -144,17 +165,30 @@ def fer_plus_majority(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def training_rows(faces: Faces) -> NDArray[np.bool_]:
-    """The rows to train on, bool [N].
+    """The rows to train on, bool [N]: of FER2013's training and validation splits.
 
-    Leaves out what FER+ calls no face, pixels that are not exact, and every picture that also
-    stands in the validation or the test split.
+    Leaves out what FER+ calls no face, pixels that are not exact, every picture that also stands in
+    the test split, and those of ``validation_rows``.
     """
-    elsewhere = np.isin(faces.group, faces.group[faces.usage != TRAINING])
-    no_face = faces.votes.argmax(axis=1) == 9
-    return (faces.usage == TRAINING) & faces.exact & ~elsewhere & ~no_face
+    return _usable(faces) & ~_held_out(faces)
 
 
 def validation_rows(faces: Faces) -> NDArray[np.bool_]:
-    """The rows to choose and calibrate by, bool [N]: none stands in the test split."""
-    elsewhere = np.isin(faces.group, faces.group[faces.usage == TEST])
-    return (faces.usage == VALIDATION) & faces.exact & ~elsewhere
+    """The rows to choose and calibrate by, bool [N]: a fifth of the validation split.
+
+    None is trained on, and none stands in the test split.
+    """
+    split: NDArray[np.bool_] = faces.usage == VALIDATION
+    return _usable(faces) & _held_out(faces) & split
+
+
+def _usable(faces: Faces) -> NDArray[np.bool_]:
+    tested = np.isin(faces.group, faces.group[faces.usage == TEST])
+    no_face: NDArray[np.bool_] = faces.votes.argmax(axis=1) == 9
+    return faces.exact & ~tested & ~no_face
+
+
+def _held_out(faces: Faces) -> NDArray[np.bool_]:
+    chosen = (faces.usage == VALIDATION) & (np.cumsum(faces.usage == VALIDATION) % 5 == 0)
+    held_out: NDArray[np.bool_] = np.isin(faces.group, faces.group[chosen])
+    return held_out

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.classifier.network import FACE_SIZE, SIGNATURES
+from training.classifier.network import FACE_SIZE, SIGNATURES, ordered_weights
 
 OUTPUT = "probabilities"
 
@@ -39,7 +39,7 @@ def export(
         layer.set_weights([weights / temperature for weights in layer.get_weights()])
 
     servable = tf.Module(name="expression")
-    servable.network = network  # owns the variables
+    servable.weights = ordered_weights(network)  # in the order that ``train.served_weights`` reads
     _save(servable, lambda faces: network(faces, training=False), out)
     (out / "model.tflite").write_bytes(_int8(network, sample))
 

@@ -1,7 +1,8 @@
-"""The expression classifier's network: a small residual net over 48x48 gray faces.
+"""The expression classifier's network: a small plain net over 48x48 gray faces.
 
-Residual blocks of He et al., 2016 ("Deep Residual Learning"), at four sizes of map. Most of the
-weights stand where maps are small, because there they cost the least time.
+Pairs of 3x3 convolutions at four sizes of map, each pair twice as wide as the one before (Simonyan
+& Zisserman, 2015, "VGG"), with batch normalisation and a mean over the last maps in place of dense
+layers.
 """
 
 from typing import Any
@@ -63,13 +64,13 @@ def build(width: float = 1.0, dropout: float = 0.2) -> keras.Model:
         labels.
     """
     set_up_backend()
-    first, second, third, fourth = (int(8 * round(n * width / 8)) for n in (32, 64, 128, 192))
     inputs = keras.Input((FACE_SIZE, FACE_SIZE, 1), dtype="uint8", name="faces")
     maps = NormaliseFaces()(inputs)
-    maps = convolution(maps, first)
-    maps = _residual(convolution(maps, second, stride=2))
-    maps = _residual(convolution(maps, third, stride=2))
-    maps = _residual(convolution(maps, fourth, stride=2))
+    for stage, channels in enumerate((32, 64, 128, 256)):
+        if stage:
+            maps = keras.layers.MaxPooling2D()(maps)
+        filters = int(8 * round(channels * width / 8))
+        maps = convolution(convolution(maps, filters), filters)
     features = keras.layers.GlobalAveragePooling2D(dtype="float32")(maps)
     features = keras.layers.Dropout(dropout, dtype="float32")(features)
     outputs = {
@@ -79,7 +80,8 @@ def build(width: float = 1.0, dropout: float = 0.2) -> keras.Model:
     return keras.Model(inputs, outputs, name="expression")
 
 
-def _residual(maps: Any) -> Any:
-    channels = maps.shape[channel_axis()]
-    inner = convolution(convolution(maps, channels), channels, activation=False)
-    return keras.layers.ReLU()(keras.layers.Add()([maps, inner]))
+def ordered_weights(network: keras.Model) -> list[Any]:
+    """All weights in the order of a version's folder: the maps', then those of each head."""
+    heads = [weight for head in SIGNATURES.values() for weight in network.get_layer(head).weights]
+    ours = {id(weight) for weight in heads}
+    return [weight for weight in network.weights if id(weight) not in ours] + heads

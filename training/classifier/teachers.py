@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from training import litert
 from training.classifier.batches import Targets, Teacher
 from training.classifier.network import FER2013, FER_PLUS
 
@@ -22,15 +23,8 @@ def network_teacher(network: keras.Model) -> Teacher:
 
 def served_teacher(file: Path) -> Teacher:
     """A ``model.tflite`` of a version folder: FER+'s eight scores."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    runner = Interpreter(str(file), num_threads=1).get_signature_runner("serving_default")
-
-    def teach(faces: NDArray[np.uint8]) -> Targets:
-        answers = [next(iter(runner(faces=face[None]).values())) for face in faces]
-        return {FER_PLUS: np.concatenate(answers)}
-
-    return teach
+    classify = litert.classifier(file)
+    return lambda faces: {FER_PLUS: classify(faces[..., 0])}
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

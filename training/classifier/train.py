@@ -1,18 +1,22 @@
 """Trains one network: a teacher, or the student that is served."""
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from training.classifier import data
-from training.classifier.batches import Batches, Teacher
-from training.classifier.network import FER2013, FER_PLUS, build
+from training.classifier.batches import Batches, Targets, Teacher
+from training.classifier.network import FER2013, FER_PLUS, build, ordered_weights
+from training.fitting import WEIGHTS, claim, cosine, kernels_only
 
-WEIGHTS = "weights.weights.h5"
+TRAINING_POLICY = "mixed_bfloat16"
 
 
 @dataclass(frozen=True)
@@ -23,19 +27,25 @@ class Recipe:
         epochs: passes over the training rows.
         width: of the network, see ``network.build``.
         batch_size: faces a step.
-        learning_rate: the highest; warmed up to in a twentieth of the steps, then lowered to zero
-            in a half cosine (Loshchilov & Hutter, 2017).
+        learning_rate: the highest, see ``fitting.cosine``.
         weight_decay: of kernels, decoupled, in parts of the learning rate.
+        mixed_share: part of the epochs, from the first on, that mix faces; the last ones show
+            faces as they are.
+        teachers: names of the models that teach; their order is that given to ``train``.
         teacher_share: part of the targets that teachers give.
+        start: name of the model that the weights are taken from; empty for fresh ones.
         seed: of weights, order and views.
     """
 
-    epochs: int = 48
+    epochs: int = 66
     width: float = 1.0
     batch_size: int = 128
-    learning_rate: float = 0.1
+    learning_rate: float = 0.05
     weight_decay: float = 5e-3
+    mixed_share: float = 0.85
+    teachers: tuple[str, ...] = ()
     teacher_share: float = 0.5
+    start: str = ""
     seed: int = 1
 
 
@@ -44,6 +54,7 @@ def train(
     recipe: Recipe,
     out: Path,
     teachers: Sequence[Teacher] = (),
+    start: Sequence[NDArray[Any]] = (),
     verbose: str | int = "auto",
 ) -> keras.Model:
     """Trains, or goes on where an earlier run into ``out`` was interrupted.
@@ -54,23 +65,24 @@ def train(
         out: folder for ``weights.weights.h5``, ``recipe.json``, ``history.csv``. One that holds
             finished weights of the same recipe is taken as it is.
         teachers: models that the targets are blended with.
+        start: weights to start from, see ``set_weights``.
         verbose: as Keras has it; "auto" is a progress bar.
 
     Returns:
         The trained network.
 
     Raises:
-        ValueError: ``out`` belongs to another recipe.
+        ValueError: ``out`` belongs to another recipe, or ``start`` to another network.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _claim(out, recipe)
+    claim(out, recipe)
     keras.utils.set_random_seed(recipe.seed)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    keras.mixed_precision.set_global_policy(TRAINING_POLICY)
     model = build(recipe.width)
     weights = out / WEIGHTS
     if weights.exists():
         model.load_weights(weights)
         return model
+    set_weights(model, start)
 
     batches = Batches(
         faces.take(data.training_rows(faces)),
@@ -78,6 +90,7 @@ def train(
         seed=recipe.seed,
         teachers=teachers,
         teacher_share=recipe.teacher_share,
+        mixed_epochs=round(recipe.mixed_share * recipe.epochs),
     )
     model.compile(
         optimizer=_optimizer(recipe, len(batches) * recipe.epochs),
@@ -85,7 +98,6 @@ def train(
             name: keras.losses.CategoricalCrossentropy(from_logits=True)
             for name in (FER_PLUS, FER2013)
         },
-        loss_weights={FER_PLUS: 1.0, FER2013: 0.5},
         metrics={FER_PLUS: ["accuracy"], FER2013: ["accuracy"]},
     )
     model.fit(
@@ -104,9 +116,9 @@ def train(
     return model
 
 
-def load(out: Path) -> keras.Model:
-    """A network that ``train`` left in ``out``, computing in float32."""
-    keras.mixed_precision.set_global_policy("float32")
+def load(out: Path, policy: str = "float32") -> keras.Model:
+    """A network that ``train`` left in ``out``, computing in what Keras calls ``policy``."""
+    keras.mixed_precision.set_global_policy(policy)
     model = build(json.loads((out / "recipe.json").read_text())["width"])
     model.load_weights(out / WEIGHTS)
     return model
@@ -124,32 +136,61 @@ class _SameEpoch(keras.callbacks.Callback):  # type: ignore[misc]
             self._batches.start_epoch(epoch)
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
-    file, text = out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n"
-    if file.exists() and file.read_text() != text:
-        raise ValueError(f"{out} holds a training of another recipe; delete it or name another")
-    file.write_text(text)
+def served_weights(version: Path) -> list[NDArray[Any]]:
+    """The weights of a version folder that is served, in the order of ``ordered_weights``.
+
+    Raises:
+        ValueError: it holds no SavedModel with weights.
+    """
+    import tensorflow as tf
+
+    try:
+        stored = tf.train.load_checkpoint(str(version / "variables/variables"))
+    except (tf.errors.OpError, ValueError) as error:
+        raise ValueError(f"no weights in {version}; expected a SavedModel's folder") from error
+    numbered = {
+        int(match[1]): key
+        for key in stored.get_variable_to_shape_map()
+        if (match := re.match(r"(?:weights|variables)/(\d+)/", key))
+    }
+    if not numbered:
+        raise ValueError(f"no weights of an expression network in {version}")
+    return [stored.get_tensor(numbered[number]) for number in sorted(numbered)]
+
+
+def set_weights(model: keras.Model, values: Sequence[NDArray[Any]]) -> None:
+    """Sets the first of the network's ``ordered_weights``; the rest stay as they are.
+
+    Raises:
+        ValueError: one has another shape than the network's, or there are more of them.
+    """
+    weights = ordered_weights(model)
+    if len(values) > len(weights):
+        raise ValueError(
+            f"weights of another network: {len(values)} arrays, expected {len(weights)} at most"
+        )
+    for weight, value in zip(weights, values, strict=False):
+        if tuple(weight.shape) != value.shape:
+            raise ValueError(
+                f"weights of another network: {value.shape} for {weight.path}, "
+                f"expected {tuple(weight.shape)}"
+            )
+        weight.assign(value)
 
 
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    warm_up = max(1, steps // 20)
-    optimizer = keras.optimizers.SGD(
-        keras.optimizers.schedules.CosineDecay(
-            recipe.learning_rate / 25,
-            decay_steps=max(1, steps - warm_up),
-            warmup_target=recipe.learning_rate,
-            warmup_steps=warm_up,
-        ),
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=5.0,
+    return kernels_only(
+        keras.optimizers.SGD(
+            cosine(recipe.learning_rate, steps),
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=5.0,
+        )
     )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return optimizer
 
 
-def _validation(faces: data.Faces) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _validation(faces: data.Faces) -> tuple[NDArray[np.uint8], Targets]:
     majority = data.fer_plus_majority(faces.votes)
     rows = data.validation_rows(faces) & (majority >= 0)
     return faces.pixels[rows][..., None], {

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from training.folder import DataError, default_folder
+from training.folder import DataError, default_folder, newest_version
+from training.options import add_verbose
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector_gray.onnx"
 _CARD = _PACKAGED.parent / "README.md"
-_CLASSIFIER = _ROOT / "services/classifier/models/emotion/1/model.tflite"
 _DOCUMENT = _ROOT / "docs/models-detector.md"
 
 
@@ -29,9 +29,10 @@ def _train(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from training.detector import calibrate, data, export, labels, train
+    from training.fitting import WEIGHTS
 
     folder = options.out / "training"
-    if not (folder / "weights.weights.h5").exists():
+    if not (folder / WEIGHTS).exists():
         raise DataError(
             f"no finished training in {folder}; run the train command with the same --out"
         )
@@ -50,6 +51,8 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from benchmarks.report import insert
+    from training import litert
     from training.detector import data, evaluate, labels, report
     from training.detector.reference import free_size
     from training.folder import file_bytes, subfolder
@@ -73,7 +76,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         "conditions": lambda: evaluate.conditions(found, held_out, thresholds),
         "large": lambda: evaluate.large_faces(found, served, held_out["machine"]),
         "chips": lambda: evaluate.chips(
-            served["ours"], evaluate.classifier(options.classifier), options.data, free
+            served["ours"], litert.classifier(options.classifier), options.data, free
         ),
         "times": lambda: evaluate.times(
             {name: file_bytes(file) for name, file in models.items()}
@@ -92,8 +95,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.docs:
         for name, svg in plots.items():
             (_DOCUMENT.parent / name).write_text(svg)
-        _DOCUMENT.write_text(report.insert(_DOCUMENT.read_text(), written))
-        _CARD.write_text(report.insert(_CARD.read_text(), report.card(results)))
+        _DOCUMENT.write_text(insert(_DOCUMENT.read_text(), written, report.BEGIN))
+        _CARD.write_text(insert(_CARD.read_text(), report.card(results), report.BEGIN))
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -128,9 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         if run is _train:
             command.add_argument("--epochs", type=int, help="fewer or more than the recipe's")
-            command.add_argument(
-                "--verbose", default="auto", choices=("auto", "0", "1", "2"), help="as Keras' fit"
-            )
+            add_verbose(command)
         if run is _evaluate:
             command.add_argument(
                 "--model", type=Path, default=_PACKAGED, help="ONNX file (%(default)s)"
@@ -146,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--classifier",
                 type=Path,
-                default=_CLASSIFIER,
+                default=newest_version() / "model.tflite",
                 help="LiteRT file for chips (%(default)s)",
             )
             command.add_argument(
@@ -160,8 +161,6 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 2 where data is missing or damaged."""
     options = _parser().parse_args(arguments)
-    if getattr(options, "verbose", None) in ("0", "1", "2"):
-        options.verbose = int(options.verbose)
     try:
         options.run(options)
     except (DataError, ValueError) as error:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.detector.data import Picture
 from training.detector.labels import Labels
+from training.pictures import through_jpeg
 
 Floats = NDArray[np.float32]
 Gray = NDArray[np.uint8]
@@ -179,7 +180,7 @@ def shown(
     if scale < 0.8:  # as the service scales: averaged
         rows, columns = pixels.shape[:2]
         small = max(1, round(columns * scale)), max(1, round(rows * scale))
-        pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.uint8)
         matrix = matrix.copy()
         matrix[:, 0] *= columns / small[0]
         matrix[:, 1] *= rows / small[1]
@@ -198,7 +199,8 @@ def shown(
     kept = (inside >= 0.55) & (boxes[:, 2] >= _SMALLEST_FACE)
     doubtful = ~kept & (inside > 0.08)
     unsure = np.concatenate([unsure[visible(unsure, size) > 0.08], boxes[doubtful]])
-    return View(canvas, boxes[kept], landmarks[kept], clipped(unsure, size))
+    gray = np.asarray(canvas, np.uint8)
+    return View(gray, boxes[kept], landmarks[kept], clipped(unsure, size))
 
 
 def warp_boxes(boxes: Floats, matrix: NDArray[np.float64]) -> Floats:
@@ -275,22 +277,21 @@ def cover(view: View, rng: np.random.Generator) -> View:
 def relight(pixels: Gray, rng: np.random.Generator) -> Gray:
     """Other light, another camera, another connection: uint8 [H, W] of the same."""
     if rng.random() < 0.5:
-        pixels = cv2.LUT(pixels, _curve(rng))
+        pixels = np.asarray(cv2.LUT(pixels, _curve(rng)), np.uint8)
     if rng.random() < 0.15:
         pixels = _side_light(pixels, rng)
     if rng.random() < 0.1:
-        pixels = cv2.convertScaleAbs(pixels, alpha=rng.uniform(0.12, 0.5))
+        dark = cv2.convertScaleAbs(pixels, alpha=rng.uniform(0.12, 0.5))
+        pixels = np.asarray(dark, np.uint8)
     if rng.random() < 0.15:
         pixels = _blurred(pixels, rng)
     if rng.random() < 0.25:
         noise = np.empty(pixels.shape, np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(noise, 0, rng.uniform(2, 14))
-        pixels = cv2.add(pixels, noise, dtype=cv2.CV_8U)
+        cv2.randn(noise, np.zeros(1), np.array([rng.uniform(2, 14)]))
+        pixels = np.asarray(cv2.add(pixels, noise, dtype=cv2.CV_8U), np.uint8)
     if rng.random() < 0.25:
-        quality = int(rng.integers(20, 85))
-        _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        pixels = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
+        pixels = through_jpeg(pixels, int(rng.integers(20, 85)))
     return pixels
 
 
@@ -298,7 +299,7 @@ def _curve(rng: np.random.Generator) -> Gray:
     """A random gamma with the dark and the bright end moved, uint8 [256]."""
     low, high = rng.uniform(-0.25, 0.15), rng.uniform(0.8, 1.25)
     gray = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
-    return (255 * gray ** np.exp(rng.uniform(-0.9, 0.9))).astype(np.uint8)
+    return np.asarray(255 * gray ** np.exp(rng.uniform(-0.9, 0.9)), np.uint8)
 
 
 def _side_light(pixels: Gray, rng: np.random.Generator) -> Gray:

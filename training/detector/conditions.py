@@ -96,10 +96,10 @@ def _with_glasses(canvas: Pixels, landmarks: Floats, *, dark: bool) -> Pixels:
     way = eyes[1] - eyes[0]
     axes = max(3, round(0.36 * float(np.hypot(*way)))), max(2, round(0.28 * float(np.hypot(*way))))
     angle = float(np.degrees(np.arctan2(way[1], way[0])))
-    centres = [(round(float(x)), round(float(y))) for x, y in eyes]
-    for centre in centres:
+    right, left = ((round(float(x)), round(float(y))) for x, y in eyes)
+    for centre in (right, left):
         cv2.ellipse(
             canvas, centre, axes, angle, 0, 360, (25, 25, 25), -1 if dark else 1, cv2.LINE_AA
         )
-    cv2.line(canvas, *centres, (25, 25, 25), 1, cv2.LINE_AA)
+    cv2.line(canvas, right, left, (25, 25, 25), 1, cv2.LINE_AA)
     return canvas

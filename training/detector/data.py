@@ -68,7 +68,7 @@ class Picture:
         pixels = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), flags)
         if pixels is None:
             raise DataError(f"picture {self.name} of the data folder is damaged")
-        return pixels
+        return np.asarray(pixels, np.uint8)
 
 
 def load(data: Path) -> list[Picture]:

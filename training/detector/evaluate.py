@@ -28,6 +28,8 @@ from training.folder import DataError, file_bytes, subfolder
 
 Pixels = NDArray[np.uint8]
 Results = dict[str, Any]
+# A picture, and the box, float32 [4], and landmarks, float32 [5, 2], of a face in it.
+Face = tuple[Picture, NDArray[np.float32], NDArray[np.float32]]
 
 SIZES = (320, 640)  # longer side in pixels
 ALARMS = (0.1, 0.25, 0.5, 1.0)  # a picture
@@ -184,7 +186,7 @@ def clips(found: Mapping[str, Detector], served: Mapping[str, FaceDetector], dat
     if group is None:
         raise DataError(f"{folder / 'group_solvay.jpg'} is missing or damaged")
     results["group"] = {
-        f"{name} at {size}": len(detector.find(group, SERVED_SCORE, size))
+        f"{name} at {size}": len(detector.find(np.asarray(group, np.uint8), SERVED_SCORE, size))
         for name, detector in found.items()
         for size in SIZES
     }
@@ -198,7 +200,9 @@ def conditions(
     most: int = 300,
 ) -> Results:
     """Recall of one face on a 320x256 canvas under each condition, at equal false alarms."""
-    plain, profiles, masks = [], [], []
+    plain: list[Face] = []
+    profiles: list[Face] = []
+    masks: list[Face] = []
     for pictures in held_out.values():
         for picture, known in zip(pictures.pictures, pictures.labels, strict=True):
             for row, (box, points) in enumerate(zip(known.boxes, known.landmarks, strict=True)):
@@ -358,31 +362,6 @@ def times(models: Mapping[str, bytes], rounds: int = 200) -> Results:
         name: {"ms": float(1000 * np.median(v)), "ratio": float(np.median(v / base))}
         for name, v in seconds.items()
     }
-
-
-def classifier(file: Path) -> Callable[[Pixels], NDArray[np.float32]]:
-    """Scores float32 [N, 8] of chips uint8 [N, 48, 48], by a LiteRT model.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(model_content=file_bytes(file), num_threads=1)
-    except ValueError as error:
-        raise DataError(f"{file} is no LiteRT model: {error}") from error
-    run = interpreter.get_signature_runner()
-    name = next(iter(run.get_input_details()))
-
-    def classify(chips_of_faces: Pixels) -> NDArray[np.float32]:
-        rows = []
-        for chip in chips_of_faces:
-            (scores,) = run(**{name: chip[None, :, :, None]}).values()
-            rows.append(scores[0])
-        return np.array(rows, np.float32)
-
-    return classify
 
 
 def served(model: Path, size: int = 320) -> FaceDetector:

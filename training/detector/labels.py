@@ -46,8 +46,7 @@ def overlaps(one: Floats, other: Floats) -> Floats:
     shared = shared_areas(one, other)
     areas = one[:, 2] * one[:, 3], other[:, 2] * other[:, 3]
     union = areas[0][:, None] + areas[1] - shared
-    ratios: Floats = shared / np.maximum(union, 1e-6)
-    return ratios
+    return np.asarray(shared / np.maximum(union, 1e-6), np.float32)
 
 
 def shared_areas(one: Floats, other: Floats) -> Floats:

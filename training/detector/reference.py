@@ -67,7 +67,7 @@ class Detector:
         rows, columns = (-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
         tensor = np.zeros((1, self.channels, rows, columns), np.float32)
         if pixels.ndim == 3 and self.channels == 1:
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+            pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
         tensor[0, :, :height, :width] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         values = [value[0] for value in self._session.run(self._names, {self._input: tensor})]
         step = len(OUTPUTS)
@@ -89,9 +89,8 @@ class Detector:
         if longer_side and longer_side != max(height, width):
             scale = longer_side / max(height, width)
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            scaled = cv2.resize(
-                pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            )
+            way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            scaled = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
         candidates = self.candidates(scaled, min_score)
         faces = steady(suppress(candidates), candidates)
         return faces.scaled(width / scaled.shape[1], height / scaled.shape[0])

@@ -10,25 +10,11 @@ from training.detector.evaluate import ALARMS, CURVE_ALARMS, CURVE_RECALLS, PART
 Results = Mapping[str, Any]
 
 BEGIN = "<!-- written by python -m training.detector evaluate -->"
-END = "<!-- end of what is written -->"
 
 _SETS = {
     "people": "Boxes drawn by people (street scenes, most faces masked, and PASCAL VOC pictures)",
     "machine": "Boxes that the references agree on (everyday scenes, sport, stage, portraits)",
 }
-
-
-def insert(document: str, written: str) -> str:
-    """The document with ``written`` in the place of what stands between the two markers.
-
-    Raises:
-        ValueError: the markers are not there.
-    """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"expected the lines {BEGIN!r} and {END!r} in the document")
-    return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
 
 
 def markdown(results: Results, plots: Sequence[str]) -> str:

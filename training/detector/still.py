@@ -9,6 +9,7 @@ from emotion_detector.boxes import Faces
 from numpy.typing import NDArray
 
 from training.folder import DataError
+from training.pictures import through_jpeg
 
 Pixels = NDArray[np.uint8]
 Look = Callable[[Pixels, float], Faces]
@@ -29,7 +30,7 @@ def frames(file: Path) -> Iterator[Pixels]:
     if not ok:
         raise DataError(f"cannot read the clip {file}")
     while ok:
-        yield frame
+        yield np.asarray(frame, np.uint8)
         ok, frame = clip.read()
     clip.release()
 
@@ -54,7 +55,7 @@ def unrest(look: Look, pictures: Sequence[Pixels], min_score: float) -> float:
 
 def still_views(
     picture: Pixels, number: int, rng: np.random.Generator
-) -> tuple[list[Pixels], Pixels]:
+) -> tuple[list[Pixels], NDArray[np.float64]]:
     """A picture as a camera sees a still scene: shifted by up to a pixel, noisy, through JPEG.
 
     Returns:
@@ -65,15 +66,15 @@ def still_views(
     for x, y in shifts:
         matrix = np.array([[1, 0, x], [0, 1, y]])
         size = picture.shape[1::-1]
-        view = cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        view = np.clip(view + rng.normal(0, 3, view.shape), 0, 255).astype(np.uint8)
-        quality = int(rng.integers(60, 90))
-        _, encoded = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        views.append(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+        moved = cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        view = np.clip(moved + rng.normal(0, 3, moved.shape), 0, 255).astype(np.uint8)
+        views.append(through_jpeg(view, int(rng.integers(60, 90))))
     return views, shifts
 
 
-def jitter(look: Look, views: Sequence[Pixels], shifts: Pixels, min_score: float) -> float:
+def jitter(
+    look: Look, views: Sequence[Pixels], shifts: NDArray[np.float64], min_score: float
+) -> float:
     """How far the best face's middle strays from where ``still_views`` moved it.
 
     In thousandths of its width; NaN where it is never found.

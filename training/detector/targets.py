@@ -57,9 +57,8 @@ def _level(
     pixels = points[:, None] * np.float32(stride)
     if len(unsure):
         near = np.abs(pixels - (unsure[:, :2] + unsure[:, 2:] / 2))
-        target[
-            (near <= np.maximum(unsure[:, 2:] / 2, stride / 2)).all(axis=2).any(axis=1), STATE
-        ] = UNSURE
+        within = np.all(near <= np.maximum(unsure[:, 2:] / 2, stride / 2), axis=2)
+        target[np.any(within, axis=1), STATE] = UNSURE
     if len(boxes) == 0:
         return target
 
@@ -109,4 +108,4 @@ def levels(answers: Floats, width: int, height: int) -> list[tuple[Floats, Float
 
 
 def _sigmoid(logits: Floats) -> Floats:
-    return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -15,6 +15,7 @@ from training.detector.labels import Labels
 from training.detector.losses import DetectorLoss
 from training.detector.mining import mine
 from training.detector.network import build
+from training.fitting import WEIGHTS, claim, cosine, kernels_only
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,7 @@ class Recipe:
         steps: batches an epoch; canvases are random, so an epoch is only a unit.
         batch_size: canvases a step.
         size: side of a canvas in pixels, a multiple of 32.
-        learning_rate: the highest; warmed up to in a twentieth of the steps, then lowered to zero
-            in a
-            half cosine (Loshchilov & Hutter, 2017).
+        learning_rate: the highest, see ``fitting.cosine``.
         weight_decay: of kernels, decoupled (AdamW).
         mine_at: parts of the epochs after which false alarms are collected, to be shown more often.
         seed: of weights and canvases.
@@ -58,8 +57,7 @@ def train(
         labels: theirs.
         recipe: see there.
         out: folder for ``weights.weights.h5``, ``recipe.json``, ``history.csv``. One that holds
-            finished
-            weights of the same recipe is taken as it is.
+            finished weights of the same recipe is taken as it is.
         verbose: as Keras' ``fit``.
 
     Returns:
@@ -68,12 +66,11 @@ def train(
     Raises:
         ValueError: ``out`` belongs to another recipe.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _claim(out, recipe)
+    claim(out, recipe)
     keras.utils.set_random_seed(recipe.seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = build()
-    weights = out / "weights.weights.h5"
+    weights = out / WEIGHTS
     if weights.exists():
         model.load_weights(weights)
         return model
@@ -116,7 +113,7 @@ def load(out: Path) -> keras.Model:
     """The network that ``train`` left in ``out``, computing in float32."""
     keras.mixed_precision.set_global_policy("float32")
     model = build()
-    model.load_weights(out / "weights.weights.h5")
+    model.load_weights(out / WEIGHTS)
     return model
 
 
@@ -140,27 +137,14 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
             canvases.hard = [Spot(number, np.array(box, np.float32)) for number, box in rows]
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
-    file, text = out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n"
-    if file.exists() and file.read_text() != text:
-        raise ValueError(f"{out} holds a training of another recipe; delete it or name another")
-    file.write_text(text)
-
-
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    warm_up = max(1, steps // 20)
-    optimizer = keras.optimizers.AdamW(
-        keras.optimizers.schedules.CosineDecay(
-            recipe.learning_rate / 25,
-            decay_steps=max(1, steps - warm_up),
-            warmup_target=recipe.learning_rate,
-            warmup_steps=warm_up,
-        ),
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=10.0,
+    return kernels_only(
+        keras.optimizers.AdamW(
+            cosine(recipe.learning_rate, steps),
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=10.0,
+        )
     )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return optimizer
 
 
 def _joined(batches: Batches) -> tuple[np.ndarray, np.ndarray]:

@@ -50,6 +50,17 @@ def test_rare_classes_are_shown_more_often() -> None:
     assert factors[-1] == pytest.approx(np.sqrt(10))
 
 
+def test_the_last_epochs_show_faces_as_they_are() -> None:
+    def unmixed(batches: Batches, epoch: int) -> bool:
+        batches.start_epoch(epoch)
+        return bool((batches[0][1][FER2013].max(axis=1) == 1).all())
+
+    ending = Batches(faces(), batch_size=64, seed=3, mixed_epochs=1)
+    assert all(unmixed(ending, epoch) for epoch in range(1, 12))
+    unending = Batches(faces(), batch_size=64, seed=3)
+    assert not all(unmixed(unending, epoch) for epoch in range(1, 12))
+
+
 def test_mixing_keeps_the_sum_of_targets() -> None:
     rng = np.random.default_rng(1)
     views = rng.integers(0, 256, (8, 48, 48), dtype=np.uint8)

@@ -48,7 +48,27 @@ def test_training_never_sees_a_picture_of_another_split(tmp_path: Path) -> None:
     assert not rows[0]  # the same picture is in the test split
     assert not rows[1]  # its pixels are not exact
     assert rows[2:64].all()
-    assert not rows[64:].any()
+    held_out = data.validation_rows(faces)
+    assert np.flatnonzero(held_out).tolist() == [68]
+    assert np.flatnonzero(~rows[64:72]).tolist() == [4]  # the rest of the validation split
+    assert not rows[72:].any()
+
+
+def test_a_copy_of_a_held_out_picture_is_not_trained_on(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    faces = data.load(tmp_path)
+    faces.group[10] = faces.group[68]
+    assert not data.training_rows(faces)[10]
+    assert data.validation_rows(faces)[68]
+    assert not data.validation_rows(faces)[10]
+
+
+def test_a_copy_of_a_tested_picture_is_neither_trained_on_nor_chosen_by(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    faces = data.load(tmp_path)
+    faces.group[[64, 68]] = faces.group[75]
+    assert not data.training_rows(faces)[64]
+    assert not data.validation_rows(faces).any()
 
 
 @pytest.mark.parametrize(
@@ -71,6 +91,16 @@ def test_distributions_leave_out_single_votes_and_what_is_unknown() -> None:
     distributions = data.fer_plus_distributions(votes)
     assert distributions[0] == pytest.approx([2 / 3, 1 / 3, 0, 0, 0, 0, 0, 0])
     assert not distributions[1].any()
+
+
+def test_near_copies_count_as_seen(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    file = str(tmp_path / "fer/fer2013_00.webp")
+    mosaic = cv2.imread(file, cv2.IMREAD_GRAYSCALE)
+    validation, tested = ((slice(48, 96), slice(48 * k, 48 * (k + 1))) for k in (25, 35))
+    mosaic[tested] = (0.5 * mosaic[validation] + 30).astype(np.uint8)
+    cv2.imwrite(file, mosaic, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    assert np.flatnonzero(data.load(tmp_path).seen).tolist() == [75]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

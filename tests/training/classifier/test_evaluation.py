@@ -18,8 +18,19 @@ def test_quality_of_known_scores() -> None:
 def test_scores_that_mean_what_they_say_have_no_calibration_error() -> None:
     scores = np.tile(np.array([0.75, 0.25], np.float32), (400, 1))
     classes = (np.arange(400) % 4 == 0).astype(np.int64)
-    assert evaluate.calibration_error(scores, classes) == pytest.approx(0, abs=1e-6)
-    assert evaluate.calibration_error(scores, np.zeros(400, np.int64)) == pytest.approx(0.25)
+    assert calibration_error(scores, classes) == pytest.approx(0, abs=1e-6)
+    assert calibration_error(scores, np.zeros(400, np.int64)) == pytest.approx(0.25)
+
+
+def calibration_error(scores: np.ndarray, classes: np.ndarray) -> float:
+    return evaluate.calibration_error(evaluate.reliability(scores, classes))
+
+
+def test_reliability_has_faces_mean_score_and_part_right_by_height_of_score() -> None:
+    scores = np.array([[0.6, 0.4], [0.7, 0.3], [0.05, 0.95], [1, 0]], np.float32)
+    found = evaluate.reliability(scores, np.array([0, 1, 1, 0]), bins=2)
+    assert found[0].tolist() == [0, 0, 0]
+    assert found[1] == pytest.approx([4, 0.8125, 0.75])
 
 
 def test_the_temperature_undoes_too_sure_scores() -> None:

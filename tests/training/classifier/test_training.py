@@ -1,15 +1,18 @@
 """The whole way in small: train, go on, export, load in both formats."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.classifier import data, evaluate, export, train
-from training.classifier.network import FER2013, FER_PLUS, SIGNATURES
+from training import litert
+from training.classifier import data, evaluate, export, report, train
+from training.classifier.network import FER2013, FER_PLUS, SIGNATURES, build, ordered_weights
+
+TEMPERATURES = {FER_PLUS: 1.3, FER2013: 0.8}
 
 
 def drawn_faces(count: int) -> data.Faces:
@@ -64,21 +67,82 @@ def test_another_recipe_is_refused(trained: Path) -> None:
         train.train(drawn_faces(32), train.Recipe(epochs=9), trained)
 
 
-def test_both_formats_load_and_agree(trained: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    version = tmp_path_factory.mktemp("emotion") / "2"
+    export.export(train.load(trained), TEMPERATURES, drawn_faces(32).pixels, version)
+    return version
+
+
+def test_both_formats_load_and_agree(trained: Path, exported: Path) -> None:
     faces = drawn_faces(64).pixels
-    keras.mixed_precision.set_global_policy("float32")
-    export.export(train.load(trained), {FER_PLUS: 1.3, FER2013: 1.0}, faces[:32], tmp_path)
-    saved = tf.saved_model.load(str(tmp_path))
+    saved = tf.saved_model.load(str(exported))
     logits = train.load(trained).predict(faces[..., None], verbose=0)
     for signature, head in SIGNATURES.items():
         theirs = saved.signatures[signature](faces=tf.constant(faces[..., None]))
         scores = theirs[export.OUTPUT].numpy()
-        temperature = {FER_PLUS: 1.3, FER2013: 1.0}[head]
-        expected = tf.nn.softmax(logits[head] / temperature).numpy()
+        expected = tf.nn.softmax(logits[head] / TEMPERATURES[head]).numpy()
         assert np.abs(scores - expected).max() < 1e-4
-        int8 = evaluate.served(tmp_path / "model.tflite", signature)(faces)
+        int8 = litert.classifier(exported / "model.tflite", signature)(faces)
         assert np.abs(int8 - scores).mean() < 0.02
         assert (int8.argmax(axis=1) == scores.argmax(axis=1)).mean() > 0.95
+
+
+def test_a_served_version_has_all_weights_the_last_ones_divided(
+    trained: Path, exported: Path
+) -> None:
+    expected = [weight.numpy() for weight in ordered_weights(train.load(trained))]
+    stored = train.served_weights(exported)
+    assert len(stored) == len(expected)
+    for value, weight in zip(stored[:-4], expected[:-4], strict=True):
+        assert np.array_equal(value, weight)
+    temperatures = np.repeat([TEMPERATURES[head] for head in SIGNATURES.values()], 2)
+    for value, weight, temperature in zip(stored[-4:], expected[-4:], temperatures, strict=True):
+        assert np.allclose(value, weight / temperature, rtol=1e-6)
+
+
+def test_a_version_is_measured_on_the_test_split(exported: Path) -> None:
+    faces = drawn_faces(48)
+    seen = np.arange(48) < 16
+    faces = replace(faces, usage=np.full(48, data.TEST, np.int8), seen=seen)
+    found = evaluate.measure(faces, exported / "model.tflite")
+    assert found.clear.faces == found.mirrored.faces == 32
+    assert found.seven is not None
+    assert found.seven.faces == 48
+    assert found.seven_unseen is not None
+    assert found.seven_unseen.faces == 32
+    assert found.conditions["as it is"] == found.clear.accuracy
+    assert "all test faces | 48 |" in report.markdown(found, "2", list(report.svgs(found)))
+
+
+def test_a_training_starts_from_the_weights_it_is_given(trained: Path, tmp_path: Path) -> None:
+    start = [weight.numpy() for weight in ordered_weights(train.load(trained))]
+    recipe = train.Recipe(epochs=1, width=0.25, batch_size=16, learning_rate=1e-9, start="it")
+    train.train(drawn_faces(160), recipe, tmp_path, start=start, verbose=2)
+    kernels = [(k, value) for k, value in enumerate(start) if value.ndim == 4]
+    went_on = [weight.numpy() for weight in ordered_weights(train.load(tmp_path))]
+    assert all(np.allclose(value, went_on[k], atol=1e-4) for k, value in kernels)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    start = [weight.numpy() for weight in ordered_weights(build(0.25))]
+    with pytest.raises(ValueError, match=r"weights of another network: \(3, 3, 1, 8\)"):
+        train.set_weights(build(0.5), start)
+    with pytest.raises(ValueError, match=r"weights of another network: .* at most"):
+        train.set_weights(build(0.25), [*start, start[-1]])
+
+
+def test_weights_of_one_head_leave_the_other_as_it_is() -> None:
+    network, start = build(0.25), [weight.numpy() for weight in ordered_weights(build(0.25))]
+    before = network.get_layer(FER2013).get_weights()
+    train.set_weights(network, start[:-2])
+    assert np.array_equal(network.get_layer(FER_PLUS).get_weights()[0], start[-4])
+    assert np.array_equal(network.get_layer(FER2013).get_weights()[0], before[0])
+
+
+def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no weights in"):
+        train.served_weights(tmp_path)
 
 
 def history(out: Path) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from drawn import jpeg, picture, pictures
 
+from benchmarks.report import END, insert
 from training.detector import evaluate, export, network, report, still
 from training.detector.conditions import CONDITIONS, is_profile, scene
 from training.detector.reference import Detector
@@ -86,11 +87,9 @@ def test_every_measure_is_in_the_page_and_the_card(results: evaluate.Results) ->
 
 
 def test_what_is_written_replaces_what_was_and_nothing_else() -> None:
-    document = f"a\n{report.BEGIN}\nold\n{report.END}\nb"
-    written = report.insert(report.insert(document, "one"), "two")
-    assert written == f"a\n{report.BEGIN}\n\ntwo\n\n{report.END}\nb"
-    with pytest.raises(ValueError, match="expected the lines"):
-        report.insert("no markers", "x")
+    document = f"a\n{report.BEGIN}\nold\n{END}\nb"
+    written = insert(insert(document, "one", report.BEGIN), "two", report.BEGIN)
+    assert written == f"a\n{report.BEGIN}\n\ntwo\n\n{END}\nb"
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)

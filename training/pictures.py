@@ -1,0 +1,11 @@
+"""What both trainings and evaluations do to pictures. Pure."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Encoded and decoded: uint8 [H, W] or [H, W, 3] to the same; ``quality`` 0 to 100."""
+    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8)
