@@ -16,6 +16,11 @@ from pathlib import Path
 import grpc
 
 ROOT = Path(__file__).resolve().parent.parent
+SHIPPED_VERSION = max(
+    int(folder.name) for folder in (ROOT / "services/classifier/models/emotion").glob("[0-9]*")
+)
+"""The newest version of the classifier that the repository has."""
+SHIPPED_MODEL = ROOT / f"services/classifier/models/emotion/{SHIPPED_VERSION}"
 PYTHON = ROOT / "build/venv/bin/python"
 
 

@@ -18,12 +18,12 @@ CONFIG = ROOT / "services/classifier/tfserving/models.config"
 def labelled(version: int) -> str:
     """``models.config`` with the line that the document says."""
     (line,) = re.findall(
-        r'`(version_labels \{ key: "stable" value: 2 \})`',
+        r'`(version_labels \{ key: "stable" value: 3 \})`',
         (ROOT / "docs/kubernetes.md").read_text(),
     )
     text, changed = re.subn(
         r'version_labels \{ key: "stable" value: \d+ \}',
-        line.replace("value: 2", f"value: {version}"),
+        line.replace("value: 3", f"value: {version}"),
         CONFIG.read_text(),
     )
     assert changed == 1
@@ -39,7 +39,7 @@ def test_moving_the_label_starts_no_pod_anew(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "deploy/k8s", tmp_path / "k8s")
     overlay = tmp_path / "k8s/overlays/production"
     before = by_name(render(overlay))
-    (tmp_path / "k8s/base/tfserving/models.config").write_text(labelled(2))
+    (tmp_path / "k8s/base/tfserving/models.config").write_text(labelled(3))
     after = by_name(render(overlay))
     assert {key for key in before if before[key] != after[key]} == {("ConfigMap", "classifier")}
     arguments = after["Deployment", "classifier"]["spec"]["template"]["spec"]["containers"][0]

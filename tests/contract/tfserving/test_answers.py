@@ -7,6 +7,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from running import SHIPPED_VERSION
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -78,7 +79,7 @@ def output_name(client: Any) -> str:
 
 def test_predict_echoes_the_effective_spec_and_answers_in_typed_fields(client: Any) -> None:
     response = client.prediction.Predict(predict_request(faces=pictures(5)), timeout=10)
-    assert response.model_spec == spec(version=1, signature="serving_default")
+    assert response.model_spec == spec(version=SHIPPED_VERSION, signature="serving_default")
     (proto,) = response.outputs.values()
     assert proto.dtype == tf.float32.as_datatype_enum
     assert len(proto.float_val) == 40
@@ -99,13 +100,13 @@ def test_both_encodings_and_every_way_to_name_the_version_answer_alike(client: A
     expected = scores_of(client.prediction.Predict(content, timeout=10))
     for request in (
         typed,
-        predict_request(spec(version=1), faces=faces),
+        predict_request(spec(version=SHIPPED_VERSION), faces=faces),
         predict_request(spec(label="stable"), faces=faces),
         predict_request(spec(signature="serving_default"), faces=faces),
     ):
         response = client.prediction.Predict(request, timeout=10)
         np.testing.assert_array_equal(scores_of(response), expected)
-        assert response.model_spec == spec(version=1, signature="serving_default")
+        assert response.model_spec == spec(version=SHIPPED_VERSION, signature="serving_default")
 
 
 def test_a_constant_picture_in_one_typed_element(client: Any) -> None:
@@ -116,6 +117,14 @@ def test_a_constant_picture_in_one_typed_element(client: Any) -> None:
     np.testing.assert_array_equal(
         scores_of(client.prediction.Predict(request, timeout=10)), expected
     )
+
+
+def test_the_other_signature_scores_fer2013s_seven_labels(client: Any) -> None:
+    request = predict_request(spec(signature="fer2013"), faces=pictures(2))
+    response = client.prediction.Predict(request, timeout=10)
+    assert response.model_spec == spec(version=SHIPPED_VERSION, signature="fer2013")
+    assert scores_of(response).shape == (2, 7)
+    assert np.allclose(scores_of(response).sum(axis=1), 1, atol=0.03)
 
 
 def test_no_faces(client: Any) -> None:
@@ -130,14 +139,14 @@ def test_output_filter(client: Any, output_name: str) -> None:
 
 def test_metadata_is_a_signature_def_map(client: Any, output_name: str) -> None:
     response = client.prediction.GetModelMetadata(metadata_request(), timeout=10)
-    assert response.model_spec == spec(version=1)
+    assert response.model_spec == spec(version=SHIPPED_VERSION)
     packed = response.metadata["signature_def"]
     assert packed.type_url == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
     signatures = get_model_metadata_pb2.SignatureDefMap()
     assert packed.Unpack(signatures)
-    (name,) = signatures.signature_def
-    signature = signatures.signature_def[name]
-    assert (name, signature.method_name) == ("serving_default", "tensorflow/serving/predict")
+    methods = {name: found.method_name for name, found in signatures.signature_def.items()}
+    assert methods == dict.fromkeys(("serving_default", "fer2013"), "tensorflow/serving/predict")
+    signature = signatures.signature_def["serving_default"]
     faces, output = signature.inputs["faces"], signature.outputs[output_name]
     assert tf.as_dtype(faces.dtype) == tf.uint8
     assert tf.TensorShape(faces.tensor_shape).as_list() == [None, 48, 48, 1]
@@ -147,9 +156,9 @@ def test_metadata_is_a_signature_def_map(client: Any, output_name: str) -> None:
 
 
 def test_status(client: Any) -> None:
-    for request in (status_request(), status_request(version=1)):
+    for request in (status_request(), status_request(version=SHIPPED_VERSION)):
         (status,) = client.model.GetModelStatus(request, timeout=10).model_version_status
-        assert status.version == 1
+        assert status.version == SHIPPED_VERSION
         assert status.state == get_model_status_pb2.ModelVersionStatus.AVAILABLE
         assert (status.status.error_code, status.status.error_message) == (0, "")
 

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from running import ROOT, RunningService
+from running import SHIPPED_MODEL, SHIPPED_VERSION, RunningService
 from tensorflow_serving.apis import (
     get_model_status_pb2,
     model_pb2,
@@ -18,12 +18,12 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-CLASSIFIER = ROOT / "services/classifier"
 State = get_model_status_pb2.ModelVersionStatus.State
 
 
 def test_a_new_version_is_served_and_the_labelled_one_stays(tmp_path: Path) -> None:
-    shutil.copytree(CLASSIFIER / "models/emotion/1", tmp_path / "emotion/1")
+    first, second, third = range(SHIPPED_VERSION, SHIPPED_VERSION + 3)
+    shutil.copytree(SHIPPED_MODEL, tmp_path / f"emotion/{first}")
     faces = tf.make_tensor_proto(np.zeros((1, 48, 48, 1), np.uint8))
 
     def predict(stub: Any, **version: Any) -> int:
@@ -46,18 +46,20 @@ def test_a_new_version_is_served_and_the_labelled_one_stays(tmp_path: Path) -> N
         prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         model = model_service_pb2_grpc.ModelServiceStub(channel)
         for version, expected in (
-            (2, {2: "AVAILABLE", 1: "AVAILABLE"}),
-            (3, {3: "AVAILABLE", 2: "AVAILABLE", 1: "END"}),
+            (second, {second: "AVAILABLE", first: "AVAILABLE"}),
+            (third, {third: "AVAILABLE", second: "AVAILABLE", first: "END"}),
         ):
-            shutil.copytree(tmp_path / "emotion/1", tmp_path / f"emotion/{version}")
+            shutil.copytree(SHIPPED_MODEL, tmp_path / f"emotion/{version}")
             deadline = time.monotonic() + 15
             while states(model) != expected:
                 assert time.monotonic() < deadline, f"{states(model)}\n{service.log}"
                 assert predict(prediction) in (version, version - 1)
             assert predict(prediction) == version
-            if version == 2:
-                assert predict(prediction, version_label="stable") == 1
+            if version == second:
+                assert predict(prediction, version_label="stable") == first
         with pytest.raises(grpc.RpcError) as caught:
             predict(prediction, version_label="stable")
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-        assert caught.value.details() == "Servable not found for request: Specific(emotion, 1)"
+        assert (
+            caught.value.details() == f"Servable not found for request: Specific(emotion, {first})"
+        )
