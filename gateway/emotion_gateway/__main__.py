@@ -49,7 +49,7 @@ async def serve(settings: GatewaySettings) -> None:
         search_interval_us=round(settings.search_seconds * 1e6),
     )
     grpc_server = GrpcServer(settings, [SERVICE])
-    add_emotion_service(grpc_server.server, streams)
+    add_emotion_service(grpc_server, streams)
     websockets = WebSocketFront(streams, settings.max_message_bytes, settings.allowed_origins)
     metrics = MetricsServer(
         [

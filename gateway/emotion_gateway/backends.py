@@ -1,10 +1,12 @@
 """The one place where other services are called: the face detector and the classifier."""
 
 import asyncio
+import itertools
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import grpc
 import numpy as np
@@ -20,29 +22,12 @@ CLASSES = 8
 MAX_FACES_PER_CALL = 128
 """Below what classifiers take: TensorFlow Serving as we configure it, and the embedded server."""
 
-# Calls change nothing, so one that a stopping server has turned away is made again elsewhere.
-_RETRY = {
-    "maxAttempts": 3,
-    "initialBackoff": "0.01s",
-    "maxBackoff": "0.05s",
-    "backoffMultiplier": 2,
-    # grpcio answers CANCELLED to calls that come between the start of a stop and its notice.
-    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
-}
-_SERVICE_CONFIG = json.dumps(
-    {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [
-                    {"service": "emotion.detector.v1.FaceDetectorService"},
-                    {"service": "tensorflow.serving.PredictionService"},
-                ],
-                "retryPolicy": _RETRY,
-            }
-        ],
-    }
-)
+_ATTEMPTS = 3
+_FIRST_PAUSE_SECONDS = 0.01
+# grpcio answers CANCELLED to calls that come between the start of a stop and its notice.
+_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+_SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
 
 def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
@@ -59,10 +44,28 @@ def open_channel(address: str, max_message_bytes: int) -> grpc.aio.Channel:
             # new servers are found; by default at most every 30 s.
             ("grpc.dns_min_time_between_resolutions_ms", 1_000),
             ("grpc.service_config", _SERVICE_CONFIG),
-            # A call is made again only if its request is kept, and by default 256 KiB are.
-            ("grpc.per_rpc_retry_buffer_size", max_message_bytes),
+            # ``_call`` does it: each call through gRPC's own costs a fifth of a millisecond.
+            ("grpc.enable_retries", 0),
         ],
     )
+
+
+async def _call(method: Callable[..., Awaitable[Any]], request: Any, seconds: float) -> Any:
+    """Calls a method that changes nothing, again where a stopping server has turned it away.
+
+    Raises:
+        grpc.aio.AioRpcError: all attempts failed, or one as no repetition could help.
+    """
+    ends = asyncio.get_running_loop().time() + seconds
+    for attempt in itertools.count(1):
+        left = ends - asyncio.get_running_loop().time()
+        try:
+            return await method(request, timeout=max(left, 0.001))
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _AGAIN or attempt == _ATTEMPTS:
+                raise
+        await asyncio.sleep(_FIRST_PAUSE_SECONDS * attempt)
+    raise AssertionError("not reached")
 
 
 class _Outage:
@@ -72,9 +75,13 @@ class _Outage:
         self._backend = backend
         self._away = False
 
-    def away(self, error: grpc.aio.AioRpcError | ValueError) -> None:
+    def away(self, error: Exception) -> None:
         if not self._away:
-            reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
+            reason = (
+                error.details()
+                if isinstance(error, grpc.aio.AioRpcError)
+                else str(error) or "too slow"
+            )
             _log.warning("backend away", extra={"backend": self._backend, "reason": reason})
         self._away = True
 
@@ -84,18 +91,34 @@ class _Outage:
         self._away = False
 
 
+_Answer = detector_pb2.DetectResponse | detector_pb2.DetectStreamResponse
+
+
+class _StreamEndedError(Exception):
+    """A stream has ended in place of an answer."""
+
+
 class DetectorBackend:
-    """Calls the face detector.
+    """Calls the face detector, one batch after another on a stream, as a call for each costs more.
+
+    A batch whose stream breaks goes on as a call of its own. There are as many streams as batches
+    at once.
 
     Args:
         channel: to ``emotion.detector.v1.FaceDetectorService``.
         deadline_seconds: how long one batch may take.
+        stream_seconds: how old a stream may be before the next one is opened, at another
+            detector if there are several.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, deadline_seconds: float) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, deadline_seconds: float, stream_seconds: float = 0.5
+    ) -> None:
         self._stub = detector_pb2_grpc.FaceDetectorServiceStub(channel)
         self._deadline = deadline_seconds
+        self._stream_seconds = stream_seconds
         self._outage = _Outage("detector")
+        self._idle: list[tuple[grpc.aio.StreamStreamCall, float]] = []
 
     async def detect(
         self, images: Sequence[detector_pb2.Image]
@@ -106,17 +129,49 @@ class DetectorBackend:
             Unavailable: the detector is away, too slow, or answered nonsense.
         """
         try:
-            response: detector_pb2.DetectResponse | None = await self._stub.Detect(
-                detector_pb2.DetectRequest(images=images), timeout=self._deadline
-            )
-            detections = _detections(response, len(images))
-        except (grpc.aio.AioRpcError, ValueError) as error:
+            detections = _detections(await self._ask(images), len(images))
+        except (grpc.aio.AioRpcError, ValueError, TimeoutError) as error:
             self._outage.away(error)
             raise Unavailable(
                 "the face detector is away or too slow; send the next frame as usual"
             ) from error
         self._outage.back()
         return detections
+
+    async def _ask(self, images: Sequence[detector_pb2.Image]) -> _Answer | None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._deadline
+        try:
+            async with asyncio.timeout_at(ends):
+                return await self._ask_stream(images, loop.time())
+        except (grpc.aio.AioRpcError, _StreamEndedError):
+            request = detector_pb2.DetectRequest(images=images)
+            answer: _Answer | None = await _call(self._stub.Detect, request, ends - loop.time())
+            return answer
+
+    async def _ask_stream(self, images: Sequence[detector_pb2.Image], now: float) -> _Answer | None:
+        stream, opened = self._take(now)
+        try:
+            await stream.write(detector_pb2.DetectStreamRequest(images=images))
+            response = await stream.read()
+        except asyncio.InvalidStateError:  # so grpcio tells that it had ended before
+            raise _StreamEndedError from None
+        except BaseException:
+            stream.cancel()
+            raise
+        if response is grpc.aio.EOF:
+            raise _StreamEndedError
+        self._idle.append((stream, opened))
+        answer: _Answer | None = response
+        return answer
+
+    def _take(self, now: float) -> tuple[grpc.aio.StreamStreamCall, float]:
+        while self._idle:
+            stream, opened = self._idle.pop()
+            if now - opened < self._stream_seconds and not stream.done():
+                return stream, opened
+            stream.cancel()
+        return self._stub.DetectStream(timeout=self._stream_seconds + 2 * self._deadline), now
 
 
 class ClassifierBackend:
@@ -153,17 +208,22 @@ class ClassifierBackend:
         """
         step = MAX_FACES_PER_CALL * CHIP_BYTES
         try:
-            parts = await asyncio.gather(
-                *(
-                    self._predict(chips[start : start + step])
-                    for start in range(0, len(chips), step)
+            if len(chips) <= step:
+                scores = await self._predict(chips)
+            else:
+                scores = np.concatenate(
+                    await asyncio.gather(
+                        *(
+                            self._predict(chips[start : start + step])
+                            for start in range(0, len(chips), step)
+                        )
+                    )
                 )
-            )
         except (grpc.aio.AioRpcError, ValueError) as error:
             self._outage.away(error)
             raise Unavailable("the expression classifier is away or too slow") from error
         self._outage.back()
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return scores
 
     async def _predict(self, chips: bytes) -> npt.NDArray[np.float32]:
         faces = len(chips) // CHIP_BYTES
@@ -171,15 +231,13 @@ class ClassifierBackend:
         for size in (faces, 48, 48, 1):
             tensor.tensor_shape.dim.add(size=size)
         request = serving_pb2.PredictRequest(model_spec=self._model, inputs={"faces": tensor})
-        return _probabilities(await self._stub.Predict(request, timeout=self._deadline), faces)
+        return _probabilities(await _call(self._stub.Predict, request, self._deadline), faces)
 
 
-def _detections(
-    response: detector_pb2.DetectResponse | None, images: int
-) -> Sequence[detector_pb2.Detection]:
+def _detections(response: _Answer | None, images: int) -> Sequence[detector_pb2.Detection]:
     """Takes the detections out of a response and checks what all code behind relies on."""
     if response is None:  # so grpcio tells that it could not parse the answer
-        raise ValueError("the detector's answer is not a DetectResponse")
+        raise ValueError("the detector's answer cannot be parsed")
     if len(response.detections) != images:
         raise ValueError(f"{len(response.detections)} detections for {images} images")
     for detection in response.detections:

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 
 import grpc
 from emotion.v1 import emotion_pb2
+from emotion_serving import GrpcServer
 
 from emotion_gateway.streams import Streams
 
 SERVICE = emotion_pb2.DESCRIPTOR.services_by_name["EmotionService"].full_name
 
 
-def add_emotion_service(server: grpc.aio.Server, streams: Streams) -> None:
+def add_emotion_service(server: grpc.aio.Server | GrpcServer, streams: Streams) -> None:
     """Registers ``emotion.v1.EmotionService`` on a server.
 
     Requests stay bytes until the data plane parses them, so that one that is not a message

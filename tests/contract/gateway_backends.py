@@ -3,6 +3,7 @@
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -13,7 +14,7 @@ from unit.gateway.pictures import answer, scores
 
 
 class Backend(ABC):
-    """One method of one service on a port that stays the same over stops and starts.
+    """One method of one service, also as a stream, on a port that outlives stops and starts.
 
     Attributes:
         delay_seconds: how long each call takes.
@@ -41,9 +42,12 @@ class Backend(ABC):
                 ("grpc.max_send_message_length", 16 << 20),
             ],
         )
-        handler = grpc.unary_unary_rpc_method_handler(self._call)
+        handlers = {
+            self._method: grpc.unary_unary_rpc_method_handler(self._call),
+            f"{self._method}Stream": grpc.stream_stream_rpc_method_handler(self._stream),
+        }
         server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(self._service, {self._method: handler}),)
+            (grpc.method_handlers_generic_handler(self._service, handlers),)
         )
         server.add_insecure_port(self.address)
         server.start()
@@ -76,6 +80,10 @@ class Backend(ABC):
         while self._hang.is_set() and context.is_active():
             time.sleep(0.01)
         return self.wrong_answer if self.wrong_answer is not None else self.answer(request)
+
+    def _stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for request in requests:
+            yield self._call(request, context)
 
     @abstractmethod
     def answer(self, request: bytes) -> bytes:

@@ -6,37 +6,40 @@ as a list.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
 from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
+from emotion_detector.service import FaceDetectorServicer
 from emotion_gateway.backends import DetectorBackend, open_channel
 from emotion_serving import GrpcServer, GrpcSettings, Unavailable
 from running import free_port
 
 
-class CountingDetector(detector_pb2_grpc.FaceDetectorServiceServicer):
+class CountingDetector(FaceDetectorServicer):
     """Finds no faces, and counts who asks."""
 
     def __init__(self) -> None:
+        super().__init__(detector=None, pool=None, max_batch=64)  # type: ignore[arg-type]
         self.calls = 0
         self.peers: set[str] = set()
 
-    async def Detect(  # noqa: N802
+    async def DetectStream(  # type: ignore[override]  # noqa: N802
         self,
-        request: detector_pb2.DetectRequest,
+        request_iterator: AsyncIterator[detector_pb2.DetectStreamRequest],
         context: grpc.aio.ServicerContext,
-    ) -> detector_pb2.DetectResponse:
-        self.calls += 1
+    ) -> None:
         self.peers.add(context.peer())
+        await super().DetectStream(request_iterator, context)
+
+    async def _detect_all(
+        self, images: Sequence[detector_pb2.Image]
+    ) -> Sequence[detector_pb2.Detection]:
+        self.calls += 1
         await asyncio.sleep(0.002)
-        return detector_pb2.DetectResponse(
-            detections=[
-                detector_pb2.Detection(faces=detector_pb2.DetectedFaces()) for _ in request.images
-            ]
-        )
+        return [detector_pb2.Detection(faces=detector_pb2.DetectedFaces()) for _ in images]
 
 
 class Pod:
@@ -48,16 +51,14 @@ class Pod:
         self._server = GrpcServer(
             GrpcSettings(port=port, max_connection_age_seconds=connection_age_seconds), []
         )
-        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(
-            self.detector, self._server.server
-        )
+        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(self.detector, self._server)
 
     async def start(self) -> None:
         await self._server.start()
         await self._server.set_serving(True)
 
     async def drain(self) -> None:
-        await self._server.drain()
+        await self._server.drain(self.detector.end_streams)
 
 
 @asynccontextmanager
@@ -71,10 +72,13 @@ async def pods(count: int, connection_age_seconds: float = 0.0) -> AsyncIterator
 
 
 @asynccontextmanager
-async def gateway(addresses: list[str]) -> AsyncIterator[DetectorBackend]:
+async def gateway(
+    addresses: list[str], stream_seconds: float = 0.0
+) -> AsyncIterator[DetectorBackend]:
+    """Unless told otherwise every batch has a stream of its own: a second's turns in no time."""
     channel = open_channel(f"ipv4:///{','.join(addresses)}", 1 << 20)
     try:
-        yield DetectorBackend(channel, deadline_seconds=2.0)
+        yield DetectorBackend(channel, deadline_seconds=2.0, stream_seconds=stream_seconds)
     finally:
         await channel.close()
 
@@ -100,6 +104,19 @@ async def test_calls_are_spread_evenly(count: int) -> None:
         assert all(abs(pod.detector.calls - 20) <= 2 for pod in started)
 
 
+async def test_streams_go_to_one_pod_after_the_other() -> None:
+    async with (
+        pods(2) as started,
+        gateway([p.address for p in started], stream_seconds=0.1) as backend,
+    ):
+        await all_reached(backend, started)
+        ends = asyncio.get_running_loop().time() + 2
+        while asyncio.get_running_loop().time() < ends:
+            await backend.detect(PICTURE)
+        shares = [pod.detector.calls for pod in started]
+        assert min(shares) >= 0.3 * sum(shares)
+
+
 async def test_many_gateways_do_not_all_begin_at_the_same_pod() -> None:
     """Each takes turns; over many channels with one call each no pod gets everything."""
     async with pods(2) as started, AsyncExitStack() as stack:
@@ -113,10 +130,13 @@ async def test_many_gateways_do_not_all_begin_at_the_same_pod() -> None:
         assert min(shares.values()) >= 0.3 * shares.total()
 
 
-async def test_a_pod_that_drains_loses_no_call_and_the_others_take_over() -> None:
+@pytest.mark.parametrize("stream_seconds", [0.0, 0.5])
+async def test_a_pod_that_drains_loses_no_call_and_the_others_take_over(
+    stream_seconds: float,
+) -> None:
     async with (
         pods(2) as (leaving, staying),
-        gateway([leaving.address, staying.address]) as backend,
+        gateway([leaving.address, staying.address], stream_seconds) as backend,
     ):
         await all_reached(backend, [leaving, staying])
         draining = asyncio.Event()

@@ -38,9 +38,9 @@ async def serve(settings: ClassifierSettings) -> None:
         services = serving_pb2.DESCRIPTOR.services_by_name
         server = GrpcServer(settings, [service.full_name for service in services.values()])
         serving_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(servables, workers, settings.max_batch_faces), server.server
+            PredictionService(servables, workers, settings.max_batch_faces), server
         )
-        serving_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(servables), server.server)
+        serving_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(servables), server)
         port = await server.start()
         await server.set_serving(True)
         _log.info("serving", extra={"host": settings.host, "port": port})

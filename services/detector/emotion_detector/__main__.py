@@ -1,6 +1,7 @@
 """``python -m emotion_detector``: runs the detector service until SIGTERM."""
 
 import asyncio
+import functools
 import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +33,11 @@ async def serve(settings: DetectorSettings, network: Network) -> None:
     with ThreadPoolExecutor(settings.workers, thread_name_prefix="detect") as pool:
         servicer = FaceDetectorServicer(detector, pool, settings.max_batch)
         server = GrpcServer(settings, [_SERVICE])
-        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(servicer, server.server)
+        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(servicer, server)
         port = await server.start()
         await server.set_serving(True)
         _log.info("serving", extra={"port": port, "workers": settings.workers})
-        await run_until_signal(server.drain)
+        await run_until_signal(functools.partial(server.drain, servicer.end_streams))
 
 
 def main() -> None:

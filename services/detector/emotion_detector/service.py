@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -30,7 +31,7 @@ _CODES = {
 
 
 class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
-    """Answers ``Detect``.
+    """Answers ``Detect`` and ``DetectStream``.
 
     Args:
         detector: analyses one picture; called from the threads of ``pool``.
@@ -42,6 +43,8 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
         self._detector = detector
         self._pool = pool
         self._max_batch = max_batch
+        self._waiting: set[asyncio.Task[None] | None] = set()
+        self._ending = False
 
     async def Detect(  # noqa: N802
         self, request: detector_pb2.DetectRequest, context: grpc.aio.ServicerContext
@@ -52,15 +55,53 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
             InvalidArgument: the batch is empty or too large.
         """
         del context
-        if not 1 <= len(request.images) <= self._max_batch:
+        return detector_pb2.DetectResponse(detections=await self._detect_all(request.images))
+
+    async def DetectStream(  # type: ignore[override]  # noqa: N802
+        self,
+        request_iterator: AsyncIterator[detector_pb2.DetectStreamRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> None:
+        """Answers batch after batch until the caller has no more, or ``end_streams``.
+
+        Raises:
+            InvalidArgument: a batch is empty or too large.
+        """
+        del request_iterator
+        task = asyncio.current_task()
+        while not self._ending:
+            self._waiting.add(task)
+            try:
+                request = await context.read()
+            except asyncio.CancelledError:
+                if self._ending:
+                    return
+                raise
+            finally:
+                self._waiting.discard(task)
+            if request is grpc.aio.EOF:
+                return
+            detections = await self._detect_all(request.images)
+            await context.write(detector_pb2.DetectStreamResponse(detections=detections))
+
+    def end_streams(self) -> None:
+        """Ends the streams that wait for a batch now, the others after the one in work."""
+        self._ending = True
+        for task in self._waiting:
+            if task is not None:
+                task.cancel()
+
+    async def _detect_all(
+        self, images: Sequence[detector_pb2.Image]
+    ) -> Sequence[detector_pb2.Detection]:
+        if not 1 <= len(images) <= self._max_batch:
             raise InvalidArgument(
-                f"request has {len(request.images)} images; 1 to {self._max_batch} are expected"
+                f"request has {len(images)} images; 1 to {self._max_batch} are expected"
             )
         loop = asyncio.get_running_loop()
-        detections = await asyncio.gather(
-            *(loop.run_in_executor(self._pool, self.detect, image) for image in request.images)
+        return await asyncio.gather(
+            *(loop.run_in_executor(self._pool, self.detect, image) for image in images)
         )
-        return detector_pb2.DetectResponse(detections=detections)
 
     def detect(self, image: detector_pb2.Image) -> detector_pb2.Detection:
         """Analyses one picture; whatever goes wrong becomes the error of this picture."""

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -55,9 +55,10 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
     return grpc.StatusCode.INTERNAL, "internal error; the service's log tells more"
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Turns errors raised by handlers into gRPC statuses.
+class Guard:
+    """Turns errors raised by handlers into gRPC statuses and counts the calls that run.
 
+    Wraps handlers once, when they are registered: an interceptor would wrap each call anew.
     Cancellation is always passed on: a handler that swallows it leaks memory of each
     call (grpc/grpc issue 43360).
 
@@ -69,28 +70,21 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         self.idle = asyncio.Event()
         self.idle.set()
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
-        """Wraps handlers that are coroutines: all of ours are, those of grpcio's own services
-        (health, reflection) need no wrapping."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        if inspect.iscoroutinefunction(handler.unary_unary):
-            return grpc.unary_unary_rpc_method_handler(
-                self._guard(handler.unary_unary),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        if inspect.iscoroutinefunction(handler.stream_stream):
-            return grpc.stream_stream_rpc_method_handler(
-                self._guard(handler.stream_stream),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
+    def guarded(self, service: grpc.GenericRpcHandler) -> grpc.GenericRpcHandler:
+        """The same service with those handlers guarded that are coroutines: all of ours are,
+        those of grpcio's own services (health, reflection) need it not."""
+        return _Guarded(service, self._wrapped)
+
+    def _wrapped(self, handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+        for kind, wrap in (
+            ("unary_unary", grpc.unary_unary_rpc_method_handler),
+            ("stream_stream", grpc.stream_stream_rpc_method_handler),
+        ):
+            method = getattr(handler, kind)
+            if inspect.iscoroutinefunction(method):
+                return wrap(
+                    self._guard(method), handler.request_deserializer, handler.response_serializer
+                )
         return handler
 
     def _guard(self, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,3 +107,25 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                     self.idle.set()
 
         return guarded
+
+
+class _Guarded(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """A service whose handlers are wrapped when they are first called."""
+
+    def __init__(
+        self,
+        service: grpc.GenericRpcHandler,
+        wrap: Callable[[grpc.RpcMethodHandler], grpc.RpcMethodHandler],
+    ) -> None:
+        self._service, self._wrap = service, wrap
+        self._handlers: dict[str, grpc.RpcMethodHandler] = {}
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        """The handler of a method; None for one of another service."""
+        method = handler_call_details.method
+        found = self._handlers.get(method)
+        if found is None and (handler := self._service.service(handler_call_details)) is not None:
+            found = self._handlers[method] = self._wrap(handler)
+        return found

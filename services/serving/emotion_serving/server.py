@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 import grpc
@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from emotion_serving.errors import ErrorInterceptor
+from emotion_serving.errors import Guard
 from emotion_serving.settings import GrpcSettings
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,8 @@ _HEALTH_SECONDS = 1.0
 class GrpcServer:
     """A ``grpc.aio`` server that answers grpc.health.v1 (with ``Watch``) and reflection.
 
-    Add servicers to ``server``, then ``start``. Health says NOT_SERVING until ``set_serving``.
+    Add servicers to it as to grpcio's own, then ``start``. Health says NOT_SERVING until
+    ``set_serving``.
 
     Args:
         settings: address, limits, how long to drain.
@@ -35,9 +36,8 @@ class GrpcServer:
         self._settings = settings
         self._services = ["", *services]
         self._health = HealthServicer()
-        self._errors = ErrorInterceptor()
-        self.server: grpc.aio.Server = grpc.aio.server(
-            interceptors=[self._errors],
+        self._guard = Guard()
+        self._server: grpc.aio.Server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 ("grpc.max_send_message_length", settings.max_message_bytes),
@@ -52,10 +52,19 @@ class GrpcServer:
                 *_connection_age(settings.max_connection_age_seconds),
             ],
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            [*services, _HEALTH, reflection.SERVICE_NAME], self.server
+            [*services, _HEALTH, reflection.SERVICE_NAME], self._server
         )
+
+    def add_generic_rpc_handlers(self, services: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Adds services; what their handlers raise becomes a status."""
+        self._server.add_generic_rpc_handlers([self._guard.guarded(each) for each in services])
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler]
+    ) -> None:
+        """Generated code calls it, too; ``grpc.aio`` finds methods by their services."""
 
     async def start(self) -> int:
         """Opens the port and returns its number.
@@ -65,11 +74,11 @@ class GrpcServer:
         """
         address = f"{self._settings.host}:{self._settings.port}"
         try:
-            port: int = self.server.add_insecure_port(address)
+            port: int = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: the port is taken or not ours") from error
         await self.set_serving(False)
-        await self.server.start()
+        await self._server.start()
         return port
 
     async def set_serving(self, serving: bool) -> None:
@@ -82,17 +91,26 @@ class GrpcServer:
         for service in self._services:
             await self._health.set(service, status)
 
-    async def drain(self) -> None:
-        """Turns health to NOT_SERVING, refuses new calls, lets running ones end in time."""
+    async def stop(self) -> None:
+        """Breaks all calls."""
+        await self._server.stop(None)
+
+    async def drain(self, end_streams: Callable[[], None] = lambda: None) -> None:
+        """Turns health to NOT_SERVING, refuses new calls, lets running ones end in time.
+
+        Args:
+            end_streams: called when new calls are refused; asks open streams to end.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(_HEALTH_SECONDS):
                 await self._health.enter_graceful_shutdown()
-        stopped = asyncio.ensure_future(self.server.stop(self._settings.drain_seconds))
-        idle = asyncio.ensure_future(self._errors.idle.wait())
+        stopped = asyncio.ensure_future(self._server.stop(self._settings.drain_seconds))
+        end_streams()
+        idle = asyncio.ensure_future(self._guard.idle.wait())
         await asyncio.wait({stopped, idle}, return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
         # Who is left watches our health and would never end by itself.
-        await self.server.stop(min(_HEALTH_SECONDS, self._settings.drain_seconds))
+        await self._server.stop(min(_HEALTH_SECONDS, self._settings.drain_seconds))
         await stopped
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import ROOT
+from running import SHIPPED_MODEL
 
-SHIPPED = ROOT / "services/classifier/models/emotion/1/model.tflite"
+SHIPPED = SHIPPED_MODEL / "model.tflite"
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,16 @@ import pytest
 from emotion_classifier.config import ConfigError, read_config
 from emotion_classifier.settings import ClassifierSettings
 from emotion_classifier.versions import All, Latest, Specific, VersionPolicy
+from running import SHIPPED_VERSION
 
 
 def test_the_shipped_config_serves_the_shipped_models() -> None:
     settings = ClassifierSettings()
     (model,) = read_config(settings.model_config_file, settings.models_root)
     assert model.name == "emotion"
-    assert model.labels == {"stable": 1}
-    assert (model.folder / "1" / "model.tflite").is_file()
-    assert (model.folder / "1" / "saved_model.pb").is_file()
+    assert model.labels == {"stable": SHIPPED_VERSION}
+    assert (model.folder / str(SHIPPED_VERSION) / "model.tflite").is_file()
+    assert (model.folder / str(SHIPPED_VERSION) / "saved_model.pb").is_file()
 
 
 @pytest.mark.parametrize(

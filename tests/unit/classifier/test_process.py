@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
-from running import PYTHON, RunningService, free_port
+from running import PYTHON, SHIPPED_VERSION, RunningService, free_port
 
 SERVICES = ["tensorflow.serving.ModelService", "tensorflow.serving.PredictionService"]
 
@@ -72,7 +72,7 @@ def test_predict(channel: grpc.Channel) -> None:
     assert len(scores.float_val) == 24
     assert not scores.tensor_content
     assert (answer.model_spec.version.value, answer.model_spec.signature_name) == (
-        1,
+        SHIPPED_VERSION,
         "serving_default",
     )
     (empty,) = predict(request(0), timeout=5).outputs.values()

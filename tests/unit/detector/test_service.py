@@ -1,6 +1,8 @@
 """The servicer answers each picture of a batch on its own, in order."""
 
+import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,17 +20,19 @@ from emotion_serving import GrpcServer
 from unit.detector import pictures
 
 FAULTY = b"faulty"
+SLOW = b"slow"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 Stub = detector_pb2_grpc.FaceDetectorServiceStub
 
 
 class DetectorWithAFault(FaceDetector):
-    """Breaks down at one picture and notes what it was asked for."""
+    """Breaks down at one picture, waits at another, and notes what it was asked for."""
 
     def __init__(self) -> None:
         super().__init__(Network(PACKAGED_MODEL, 320), Limits())
         self.asked: list[tuple[float, int]] = []
+        self.entered, self.go_on = threading.Event(), threading.Event()
 
     def analyse(
         self,
@@ -39,6 +43,9 @@ class DetectorWithAFault(FaceDetector):
     ) -> Analysis:
         if data == FAULTY:
             raise ZeroDivisionError("for the test")
+        if data == SLOW:
+            self.entered.set()
+            self.go_on.wait(10)
         self.asked.append((min_score, max_faces))
         return super().analyse(data, min_score, max_faces, expected)
 
@@ -53,18 +60,22 @@ async def stub(detector: DetectorWithAFault) -> AsyncIterator[Stub]:
     with ThreadPoolExecutor(2) as pool:
         server = GrpcServer(DetectorSettings(port=0), [])
         detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(
-            FaceDetectorServicer(detector, pool, max_batch=4), server.server
+            FaceDetectorServicer(detector, pool, max_batch=4), server
         )
         port = await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield Stub(channel)
-        await server.server.stop(None)
+        await server.stop()
 
 
 def request(*files: bytes, **options: float) -> detector_pb2.DetectRequest:
     return detector_pb2.DetectRequest(
         images=[detector_pb2.Image(data=data, **options) for data in files]
     )
+
+
+def batch_of(*files: bytes) -> detector_pb2.DetectStreamRequest:
+    return detector_pb2.DetectStreamRequest(images=request(*files).images)
 
 
 async def test_an_unexpected_fault_is_the_error_of_its_picture_alone(
@@ -111,6 +122,51 @@ async def test_a_batch_out_of_range_is_refused(stub: Stub, count: int) -> None:
         await stub.Detect(request(*[b"x"] * count))
     assert caught.value.code() is INVALID
     assert caught.value.details() == f"request has {count} images; 1 to 4 are expected"
+
+
+async def test_a_stream_answers_batch_after_batch(stub: Stub) -> None:
+    good = pictures.file(pictures.astronaut())
+    call = stub.DetectStream()
+    for batch, expected in (((good, FAULTY), [1, 0]), ((b"x",), [0]), ((good,), [1])):
+        await call.write(batch_of(*batch))
+        answered = await call.read()
+        assert [len(d.faces.faces) for d in answered.detections] == expected
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_a_batch_out_of_range_ends_its_stream_alone(stub: Stub) -> None:
+    other = stub.DetectStream()
+    call = stub.DetectStream()
+    await call.write(batch_of())
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is INVALID
+    assert caught.value.details() == "request has 0 images; 1 to 4 are expected"
+    await other.write(batch_of(b"x"))
+    assert len((await other.read()).detections) == 1
+
+
+async def test_streams_end_when_the_server_drains(detector: DetectorWithAFault) -> None:
+    """At once where nothing is in work, after the answer where something is."""
+    with ThreadPoolExecutor(1) as pool:
+        servicer = FaceDetectorServicer(detector, pool, max_batch=4)
+        server = GrpcServer(DetectorSettings(port=0, drain_seconds=30), [])
+        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(servicer, server)
+        port = await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(10):
+            idle, busy = Stub(channel).DetectStream(), Stub(channel).DetectStream()
+            await idle.write(batch_of(b"x"))
+            assert len((await idle.read()).detections) == 1
+            await busy.write(batch_of(SLOW))
+            assert await asyncio.to_thread(detector.entered.wait, 10)
+            draining = asyncio.create_task(server.drain(servicer.end_streams))
+            assert await idle.read() is grpc.aio.EOF
+            detector.go_on.set()
+            assert len((await busy.read()).detections) == 1
+            assert await busy.read() is grpc.aio.EOF
+            await draining
 
 
 async def test_known_faces_say_where_to_look(detector: DetectorWithAFault) -> None:

@@ -19,20 +19,31 @@ from emotion_serving import Unavailable
 from unit.gateway.pictures import answer, box_of, detected, picture, scores
 
 Answer = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
+Stream = Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[None]]
+DETECTOR = "emotion.detector.v1.FaceDetectorService"
 LIMIT = 1 << 20
 
 
 @asynccontextmanager
-async def server(method: Answer) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server that answers both backends' methods with raw bytes."""
+async def server(method: Answer, stream: Stream | None = None) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a server that answers both backends' methods with raw bytes.
+
+    Unless told otherwise, a stream has the same answers as single calls.
+    """
+
+    async def one_by_one(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        async for request in requests:
+            await context.write(await method(request, context))
+
     grpc_server = grpc.aio.server()
     handler = grpc.unary_unary_rpc_method_handler(method)
-    for service, name in (
-        ("emotion.detector.v1.FaceDetectorService", "Detect"),
-        ("tensorflow.serving.PredictionService", "Predict"),
+    streaming = grpc.stream_stream_rpc_method_handler(stream or one_by_one)
+    for service, handlers in (
+        (DETECTOR, {"Detect": handler, "DetectStream": streaming}),
+        ("tensorflow.serving.PredictionService", {"Predict": handler}),
     ):
         grpc_server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, {name: handler}),)
+            (grpc.method_handlers_generic_handler(service, handlers),)
         )
     port = grpc_server.add_insecure_port("127.0.0.1:0")
     await grpc_server.start()
@@ -146,16 +157,99 @@ async def test_a_nonsense_answer_of_the_classifier_counts_as_away(data: bytes) -
 
 
 async def test_the_detectors_answer_comes_image_for_image() -> None:
-    async def detect(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
-        images = detector_pb2.DetectRequest.FromString(request).images
-        return detector_pb2.DetectResponse(
-            detections=[answer(image) for image in images]
-        ).SerializeToString()
+    async with server(detect_truly) as channel:
+        assert await boxes(DetectorBackend(channel, 5.0), *range(5)) == [
+            box_of(i)[0] for i in range(5)
+        ]
 
-    images = [detector_pb2.Image(data=picture(i)) for i in range(5)]
+
+async def detect_truly(request: bytes, context: grpc.aio.ServicerContext) -> bytes:  # noqa: ARG001
+    images = detector_pb2.DetectRequest.FromString(request).images
+    return detector_pb2.DetectResponse(
+        detections=[answer(image) for image in images]
+    ).SerializeToString()
+
+
+async def boxes(backend: DetectorBackend, *numbers: int) -> list[float]:
+    found = await backend.detect([detector_pb2.Image(data=picture(i)) for i in numbers])
+    return [detection.faces.faces[0].x for detection in found]
+
+
+async def test_batches_share_a_stream_while_it_is_young() -> None:
+    streams: list[list[bytes]] = []
+
+    async def stream(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        streams.append([])
+        async for request in requests:
+            streams[-1].append(request)
+            await context.write(await detect_truly(request, context))
+
+    async with server(hanging, stream) as channel:
+        backend = DetectorBackend(channel, 5.0, stream_seconds=2.0)
+        for i in range(3):
+            assert await boxes(backend, i) == [box_of(i)[0]]
+        assert [len(requests) for requests in streams] == [3]
+        await asyncio.sleep(2.0)
+        assert await boxes(backend, 4) == [box_of(4)[0]]
+    assert [len(requests) for requests in streams] == [3, 1]
+
+
+async def test_batches_at_once_never_mix() -> None:
+    async def detect(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        await asyncio.sleep(0.02 * (len(request) % 3))
+        return await detect_truly(request, context)
+
     async with server(detect) as channel:
-        detections = await DetectorBackend(channel, 5.0).detect(images)
-    assert [d.faces.faces[0].x for d in detections] == [box_of(i)[0] for i in range(5)]
+        backend = DetectorBackend(channel, 5.0)
+        batches = [tuple(range(k, k + 1 + k % 4)) for k in range(20)]
+        for _ in range(3):
+            found = await asyncio.gather(*(boxes(backend, *batch) for batch in batches))
+            assert found == [[box_of(i)[0] for i in batch] for batch in batches]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda context: context.abort(grpc.StatusCode.UNAVAILABLE, "x"), id="aborts"),
+        pytest.param(
+            lambda context: context.abort(grpc.StatusCode.UNIMPLEMENTED, "x"), id="unknown"
+        ),
+        pytest.param(lambda _: asyncio.sleep(0), id="ends"),
+    ],
+)
+@pytest.mark.parametrize("answered", [0, 1])
+async def test_a_batch_whose_stream_breaks_is_answered_all_the_same(
+    end: Callable[[grpc.aio.ServicerContext], Awaitable[None]], answered: int
+) -> None:
+    async def stream(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        for _ in range(answered):
+            await context.write(await detect_truly(await anext(aiter(requests)), context))
+        await end(context)
+
+    async with server(detect_truly, stream) as channel:
+        backend = DetectorBackend(channel, 5.0)
+        for i in range(4):
+            assert await boxes(backend, i, i + 1) == [box_of(i)[0], box_of(i + 1)[0]]
+            await asyncio.sleep(0.02)  # the end of the stream may come before the next batch
+
+
+async def test_a_stream_that_hangs_is_not_used_again() -> None:
+    hangs = True
+
+    async def stream(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+        late = hangs
+        async for request in requests:
+            if late:
+                await asyncio.sleep(0.3)
+            await context.write(await detect_truly(request, context))
+
+    async with server(hanging, stream) as channel:
+        backend = DetectorBackend(channel, 0.2)
+        with pytest.raises(Unavailable):
+            await boxes(backend, 1)
+        hangs = False
+        # On the same stream the next answer would be that of the first batch.
+        assert await boxes(backend, 2) == [box_of(2)[0]]
 
 
 def detections(*faces: detector_pb2.DetectedFaces) -> bytes:

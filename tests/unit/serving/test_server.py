@@ -38,15 +38,13 @@ async def oven(
         handlers["Bake"] = grpc.unary_unary_rpc_method_handler(bake)
     if stream is not None:
         handlers["Stream"] = grpc.stream_stream_rpc_method_handler(stream)
-    server.server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(SERVICE, handlers),)
-    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     port = await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(20):
         try:
             yield server, channel
         finally:
-            await server.server.stop(None)
+            await server.stop()
 
 
 async def status(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
