@@ -125,7 +125,7 @@ VERSION = $(lastword $(shell ls services/classifier/models/emotion | grep -x '[0
 
 .PHONY: test-training train-classifier train-detector evaluate
 train-classifier: build/stamps/training  ## trains the expression classifier and exports it to build/
-	$(TRAINING) -m training.classifier train $(CLASSIFIER_FLAGS) --teacher services/classifier/models/emotion/$(VERSION)/model.tflite
+	$(TRAINING) -m training.classifier train $(CLASSIFIER_FLAGS) --start services/classifier/models/emotion/$(VERSION)
 	KERAS_BACKEND=tensorflow $(TRAINING) -m training.classifier export $(CLASSIFIER_FLAGS) --version build/training/emotion/$$(($(VERSION) + 1))
 
 train-detector: build/stamps/training  ## trains the face detector and exports it to build/
@@ -138,10 +138,11 @@ evaluate: build/stamps/training  ## measures both models; the tables and plots o
 
 # --- measuring ---
 
-build/stamps/peers: build/stamps/uv requirements/peers.txt
+build/stamps/peers: build/stamps/uv requirements/peers.txt requirements/peers-alone.txt
 	@echo "installing what the benchmarks are compared with"
 	@$(UV) venv --quiet --clear --python build/uv/bin/python build/venv-peers
 	@$(UV) pip install --quiet --python build/venv-peers/bin/python --require-hashes -r requirements/peers.txt
+	@$(UV) pip install --quiet --python build/venv-peers/bin/python --require-hashes --no-deps -r requirements/peers-alone.txt
 	@touch $@
 
 bench: build/stamps/test build/stamps/web build/stamps/browser build/stamps/peers  ## measures cost, latency, capacity; ONLY=stack for parts
@@ -153,11 +154,13 @@ screenshot: build/stamps/test build/stamps/web build/stamps/browser  ## takes th
 	$(BIN)/python tests/e2e/screenshot.py docs/screenshot.jpg
 
 lock: build/stamps/uv  ## locks the newest versions that the lower bounds allow
-	@for name in uv run test tfserving peers training; do $(MAKE) --no-print-directory lock-$$name; done
+	@for name in uv run test tfserving peers peers-alone training; do $(MAKE) --no-print-directory lock-$$name; done
 
 LOCK := $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock-uv lock-test lock-tfserving lock-peers lock-training: lock-%:
 	$(LOCK) requirements/$*.in -o requirements/$*.txt
+lock-peers-alone:
+	$(LOCK) --no-deps requirements/peers-alone.in -o requirements/peers-alone.txt
 lock-run:
 	$(LOCK) $(PYPROJECTS) requirements/build.in $(addprefix --no-emit-package emotion-recognizer-,protos serving detector classifier page gateway local) -o requirements/run.txt
 

@@ -40,17 +40,17 @@ def to_json(
     return json.dumps(medians | rest, indent=2) + "\n"
 
 
-def insert(document: str, written: str) -> str:
+def insert(document: str, written: str, begin: str = BEGIN, end: str = END) -> str:
     """The document with ``written`` in the place of what stands between the two markers.
 
     Raises:
         ValueError: the markers are not there.
     """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"expected the lines {BEGIN!r} and {END!r} in the document")
-    return f"{before}{BEGIN}\n\n{written}\n\n{END}{after}"
+    before, begun, rest = document.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise ValueError(f"expected the lines {begin!r} and {end!r} in the document")
+    return f"{before}{begin}\n\n{written}\n\n{end}{after}"
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

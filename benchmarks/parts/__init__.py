@@ -9,6 +9,7 @@ from collections.abc import Callable
 from benchmarks.bench import Bench
 from benchmarks.parts.chromium import measure_chromium
 from benchmarks.parts.clients import measure_clients
+from benchmarks.parts.images import measure_images
 from benchmarks.parts.memory import measure_memory, measure_start
 from benchmarks.parts.overload import measure_overload
 from benchmarks.parts.scaling import measure_scaling
@@ -23,6 +24,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "overload": measure_overload,
     "chromium": measure_chromium,
     "scaling": measure_scaling,
+    "images": measure_images,
 }
 """Parts that run on their own."""
 

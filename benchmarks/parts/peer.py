@@ -1,4 +1,4 @@
-"""The Flask way, running in a virtual environment of its own."""
+"""What the field otherwise offers, running in a virtual environment of its own."""
 
 import http.client
 import json
@@ -18,8 +18,12 @@ _START_SECONDS = 120
 _CLIENTS = 2
 
 
+PEERS = {"flask": "keras", "fer": "fer"}
+"""Names of the peers, and what stands behind the Flask page of each."""
+
+
 class PeerAbsentError(Exception):
-    """The Flask way cannot run here; the message says what is missing."""
+    """A peer cannot run here; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +39,33 @@ class PeerSlice:
 class Peer:
     """``peers/flask_app.py`` as a process; a context that starts and stops it.
 
+    Args:
+        name: one of ``PEERS``.
+
     Raises:
         PeerAbsentError: its virtual environment is not there, or it does not start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         if not PYTHON.exists():
             raise PeerAbsentError(
-                "peer.flask is not measured: there is no build/venv-peers; see docs/performance.md"
+                f"peer.{name} is not measured: there is no build/venv-peers; see "
+                "docs/performance.md"
             )
         # One, three, none in turn: the few frames of a slice have the same mix as all.
         clip = mixed_clip()
         self._clip = [clip[k % 3 * POSITIONS + k // 3] for k in range(3 * POSITIONS)]
-        log = ROOT / "build/bench/peer.log"
+        log = ROOT / f"build/bench/peer-{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                [PYTHON, _APP], stdout=subprocess.PIPE, stderr=errors, text=True
+                [PYTHON, _APP, PEERS[name]], stdout=subprocess.PIPE, stderr=errors, text=True
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise PeerAbsentError(f"peer.flask is not measured: it did not start, see {log}")
+            raise PeerAbsentError(f"peer.{name} is not measured: it did not start, see {log}")
         started = json.loads(line)
         self.port: int = started["port"]
         self.detector: str = started["detector"]
@@ -99,7 +108,7 @@ class Peer:
             except (OSError, ValueError):
                 pass
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise PeerAbsentError("peer.flask is not measured: it does not answer")
+                raise PeerAbsentError(f"peer.{self.name} is not measured: it does not answer")
             time.sleep(0.1)
 
     def __enter__(self) -> Self:

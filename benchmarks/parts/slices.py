@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from benchmarks.bench import SATURATING_SESSIONS, Bench
 from benchmarks.measures import percentile
-from benchmarks.parts.peer import Peer, PeerAbsentError
+from benchmarks.parts.peer import PEERS, Peer, PeerAbsentError
 
 SLICES = ("kernel", "stack", "browser", "peer")
 
@@ -13,10 +13,10 @@ SLICES = ("kernel", "stack", "browser", "peer")
 def measure_slices(bench: Bench, wanted: Collection[str]) -> None:
     """Measures those of ``SLICES`` that are wanted, and what their ratios need besides."""
     with ExitStack() as opened:
-        peer: Peer | None = None
-        if "peer" in wanted:
+        peers = []
+        for name in PEERS if "peer" in wanted else ():
             try:
-                peer = opened.enter_context(Peer())
+                peers.append(opened.enter_context(Peer(name)))
             except PeerAbsentError as error:
                 bench.figures.note(str(error))
         for k in range(bench.rounds):
@@ -26,7 +26,7 @@ def measure_slices(bench: Bench, wanted: Collection[str]) -> None:
                 _stack(bench, kernel_ms)
             if "browser" in wanted:
                 _browser(bench, kernel_ms)
-            if peer is not None:
+            for peer in peers:
                 _peer(bench, peer)
 
 
@@ -76,16 +76,17 @@ def _browser(bench: Bench, kernel_ms: float) -> None:
 
 def _peer(bench: Bench, peer: Peer) -> None:
     slice_ = peer.measure(max(bench.seconds, 2.0))
-    bench.figures.note(f"peer.flask detects faces with {peer.detector}")
+    key = f"peer.{peer.name}"
+    bench.figures.note(f"{key} detects faces with {peer.detector}")
     cpu_ms = 1e3 * slice_.cpu_seconds / slice_.frames
     stack_ms = bench.figures.latest("stack.cpu_ms_per_frame")
     add = bench.figures.add
-    add("peer.flask.cpu_ms_per_frame", cpu_ms, "ms", "CPU of the Flask way")
-    add("peer.flask.faces_per_frame", slice_.faces / slice_.frames, "", "faces that were found")
-    add("peer.flask.frames_per_s", slice_.frames / slice_.seconds, "1/s", "of the Flask way")
+    add(f"{key}.cpu_ms_per_frame", cpu_ms, "ms", "CPU of the peer")
+    add(f"{key}.faces_per_frame", slice_.faces / slice_.frames, "", "faces that were found")
+    add(f"{key}.frames_per_s", slice_.frames / slice_.seconds, "1/s", "of the peer")
     add(
-        "peer.flask.ratio_frames_per_cpu_s",
+        f"{key}.ratio_frames_per_cpu_s",
         cpu_ms / stack_ms,
         "",
-        "frames per CPU-second of the stack, in the Flask way's",
+        "frames per CPU-second of the stack, in the peer's",
     )

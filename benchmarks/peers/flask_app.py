@@ -1,16 +1,19 @@
-"""What people otherwise write: a Flask page that posts JPEGs, OpenCV and Keras behind it.
+"""What people otherwise write: a Flask page that posts JPEGs, and a library behind it.
 
-Runs in a virtual environment of its own (flask, tensorflow, opencv-python-headless) and prints
-one line of JSON with its port. The network is MobileNetV2 at 224x224 with random weights: the
-time does not depend on them.
+``python flask_app.py keras`` has OpenCV and Keras' MobileNetV2 at 224x224 behind it, with random
+weights: the time does not depend on them. ``python flask_app.py fer`` has the library fer as it
+comes (Haar cascade, mini-XCEPTION of Arriaga et al., 2017). Runs in a virtual environment of its
+own and prints one line of JSON with its port.
 """
 
 import functools
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import flask
@@ -36,6 +39,8 @@ video.onplaying = post;
 </script>"""
 
 Boxes = list[tuple[int, int, int, int]]
+# Of a picture, uint8 [H, W, 3], the faces as they are answered.
+Recognize = Callable[[np.ndarray], list[dict[str, Any]]]
 
 
 def make_detector() -> tuple[str, Callable[[np.ndarray], Boxes]]:
@@ -67,11 +72,45 @@ def find_with_cascade(cascade: cv2.CascadeClassifier, picture: np.ndarray) -> Bo
     return [tuple(box) for box in cascade.detectMultiScale(gray, 1.3, 5)]
 
 
-def make_app(find: Callable[[np.ndarray], Boxes]) -> flask.Flask:
+def make_keras() -> tuple[str, Recognize]:
+    """OpenCV and Keras, and what they are called."""
+    detector, find = make_detector()
+    model = keras.applications.MobileNetV2(weights=None, classes=_EXPRESSIONS)
+
+    def recognize(picture: np.ndarray) -> list[dict[str, Any]]:
+        faces = []
+        for x, y, width, height in find(picture):
+            left, top = max(x, 0), max(y, 0)
+            face = cv2.resize(picture[top : y + height, left : x + width], (224, 224))
+            rgb = cv2.cvtColor(face, cv2.COLOR_BGR2RGB)[None].astype(np.float32)
+            scores = model.predict(keras.applications.mobilenet_v2.preprocess_input(rgb), verbose=0)
+            faces.append(
+                {"box": [int(x), int(y), int(width), int(height)], "scores": scores[0].tolist()}
+            )
+        return faces
+
+    return detector, recognize
+
+
+def make_fer() -> tuple[str, Recognize]:
+    """The library fer."""
+    from fer.fer import FER
+
+    library = FER(mtcnn=False)
+
+    def recognize(picture: np.ndarray) -> list[dict[str, Any]]:
+        return [
+            {"box": np.asarray(face["box"]).tolist(), "scores": list(face["emotions"].values())}
+            for face in library.detect_emotions(picture)
+        ]
+
+    return "OpenCV's Haar cascade", recognize
+
+
+def make_app(recognize_faces: Recognize) -> flask.Flask:
     """The page and the address that it posts to."""
     app = flask.Flask(__name__)
-    model = keras.applications.MobileNetV2(weights=None, classes=_EXPRESSIONS)
-    lock = threading.Lock()  # neither detector nor predict may be called by two threads at once
+    lock = threading.Lock()  # neither detector nor network may be called by two threads at once
 
     @app.get("/")
     def page() -> str:
@@ -80,27 +119,16 @@ def make_app(find: Callable[[np.ndarray], Boxes]) -> flask.Flask:
     @app.post("/recognize")
     def recognize() -> flask.Response:
         picture = cv2.imdecode(np.frombuffer(flask.request.data, np.uint8), cv2.IMREAD_COLOR)
-        faces = []
         with lock:
-            for x, y, width, height in find(picture):
-                left, top = max(x, 0), max(y, 0)
-                face = cv2.resize(picture[top : y + height, left : x + width], (224, 224))
-                rgb = cv2.cvtColor(face, cv2.COLOR_BGR2RGB)[None].astype(np.float32)
-                scores = model.predict(
-                    keras.applications.mobilenet_v2.preprocess_input(rgb), verbose=0
-                )
-                faces.append(
-                    {"box": [int(x), int(y), int(width), int(height)], "scores": scores[0].tolist()}
-                )
-        return flask.jsonify(faces=faces)
+            return flask.jsonify(faces=recognize_faces(picture))
 
     return app
 
 
 def main() -> None:
     """Serves until it is ended."""
-    detector, find = make_detector()
-    app = make_app(find)
+    detector, recognize = {"keras": make_keras, "fer": make_fer}[sys.argv[1]]()
+    app = make_app(recognize)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

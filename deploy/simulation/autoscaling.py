@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tables import DOCUMENT, insert, table
+from tables import table, write
 
 Clients = Callable[[int], float]
 """Clients at a second of the scenario."""
@@ -195,7 +195,7 @@ def main() -> None:
     found = table(head, rows(cluster))
     print(found)
     if options.docs:
-        DOCUMENT.write_text(insert(DOCUMENT.read_text(), "autoscaling", found))
+        write("autoscaling", found)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tables import DOCUMENT, ROOT, insert, table
+from tables import ROOT, table, write
 
 PIECES = ("envoy", "gateway", "detector", "classifier")
 
@@ -147,7 +147,7 @@ def main() -> None:
     found = tables(costs, plan)
     print(found)
     if options.docs:
-        DOCUMENT.write_text(insert(DOCUMENT.read_text(), "capacity", found))
+        write("capacity", found)
 
 
 if __name__ == "__main__":

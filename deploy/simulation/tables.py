@@ -1,9 +1,14 @@
 """Tables for people, and where they stand in docs/scaling.md."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT))  # the commands are called by file, from anywhere
+
+from benchmarks.report import insert  # noqa: E402
+
 DOCUMENT = ROOT / "docs/scaling.md"
 
 
@@ -13,15 +18,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def insert(text: str, name: str, content: str) -> str:
-    """``text`` with what stands between the two marks of ``name`` replaced.
+def write(name: str, content: str) -> None:
+    """Puts ``content`` between the two markers of ``name`` in the document.
 
     Raises:
-        ValueError: a mark is missing.
+        ValueError: the markers are not there.
     """
-    begin, end = f"<!-- {name}: written by a command -->\n", f"<!-- end of {name} -->\n"
-    before, _, rest = text.partition(begin)
-    _, found, after = rest.partition(end)
-    if not found:
-        raise ValueError(f"no marks for {name!r}")
-    return f"{before}{begin}{content}{end}{after}"
+    begin, end = f"<!-- {name}: written by a command -->", f"<!-- end of {name} -->"
+    DOCUMENT.write_text(insert(DOCUMENT.read_text(), content.rstrip(), begin, end))

@@ -4,13 +4,25 @@ import "uplot/dist/uPlot.min.css";
 import { EXPRESSIONS, title } from "./expression.js";
 import { lineEnds } from "./line-ends.js";
 import { EXPRESSION_LINES } from "./palette.js";
-import type { TimelineView } from "./timeline.js";
+import type { ScoreColumns } from "./score-history.js";
 
 const HEIGHT = 190;
 const FONT = "12px system-ui, sans-serif";
 /** Room for the longest name at the end of its line, and the height of one. */
 const NAME_WIDTH = 78;
 const NAME_HEIGHT = 14;
+
+/** What a timeline shows. */
+export interface TimelineView {
+  readonly columns: ScoreColumns | undefined;
+  /** The span of time shown, in seconds. */
+  readonly from: number;
+  readonly to: number;
+  /** The face, in words. */
+  readonly name: string;
+  /** Where a clip is, in seconds; undefined for live scores. */
+  readonly position?: number | undefined;
+}
 
 /** The chart of a timeline: a line for each expression, told apart by colour, by width or dashes, and by its name where it ends. */
 export class TimelineChart {

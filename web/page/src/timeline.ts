@@ -1,19 +1,6 @@
 import { EXPRESSIONS, percent, title } from "./expression.js";
 import { pageElement } from "./page-element.js";
-import type { ScoreColumns } from "./score-history.js";
-import type { TimelineChart } from "./timeline-chart.js";
-
-/** What a timeline shows. */
-export interface TimelineView {
-  readonly columns: ScoreColumns | undefined;
-  /** The span of time shown, in seconds. */
-  readonly from: number;
-  readonly to: number;
-  /** The face, in words. */
-  readonly name: string;
-  /** Where a clip is, in seconds; undefined for live scores. */
-  readonly position?: number | undefined;
-}
+import type { TimelineChart, TimelineView } from "./timeline-chart.js";
 
 /** The timeline of a face's scores. The chart and its library are loaded when they are first needed. */
 export class Timeline {
