@@ -13,6 +13,29 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.weights.h5"
 
 
+def fastest_policy() -> str:
+    """What the weights are multiplied in, as Keras calls it.
+
+    ``mixed_bfloat16`` on a graphics processor or a CPU with instructions for it, otherwise
+    ``float32``: emulated, bfloat16 is several times slower.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        graphics = torch.cuda.is_available()
+    else:
+        import tensorflow as tf
+
+        graphics = bool(tf.config.list_physical_devices("GPU"))
+    if graphics:
+        return "mixed_bfloat16"
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        flags = ""
+    return "mixed_bfloat16" if "amx_bf16" in flags or "avx512_bf16" in flags else "float32"
+
+
 def claim(out: Path, recipe: "DataclassInstance") -> None:
     """Makes ``out`` the folder of a training by ``recipe``, which is written there.
 

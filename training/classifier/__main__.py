@@ -15,21 +15,17 @@ _DOCUMENT = _ROOT / "docs/models-classifier.md"
 
 def _train(options: argparse.Namespace) -> None:
     from training.classifier import data, teachers, train
+    from training.fitting import fastest_policy
 
     recipe = train.Recipe(
-        teachers=(
-            *("/".join(file.resolve().parts[-3:-1]) for file in options.teacher),
-            *(folder.resolve().name for folder in options.teacher_network),
-        ),
+        teachers=tuple("/".join(folder.resolve().parts[-2:]) for folder in options.teacher),
         start=options.start.resolve().name if options.start else "",
     )
     if options.epochs:
         recipe = replace(recipe, epochs=options.epochs)
     start = train.served_weights(options.start) if options.start else []
-    taught_by = [teachers.served_teacher(file) for file in options.teacher]
-    taught_by += [
-        teachers.network_teacher(train.load(folder, train.TRAINING_POLICY))
-        for folder in options.teacher_network
+    taught_by = [
+        teachers.teacher(train.load(folder, fastest_policy())) for folder in options.teacher
     ]
     faces = data.load(options.data)
     train.train(faces, recipe, options.out, taught_by, start, verbose=options.verbose)
@@ -86,16 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         action="append",
         default=[],
-        metavar="TFLITE",
-        help="a served model that teaches; may be repeated",
-    )
-    train.add_argument(
-        "--teacher-network",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="OUT",
-        help="the --out folder of a finished training that teaches",
+        metavar="FOLDER",
+        help="a served version, or the --out folder of a training, that teaches; may be repeated",
     )
     train.add_argument(
         "--start",

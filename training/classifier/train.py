@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from training.classifier import data
 from training.classifier.batches import Batches, Targets, Teacher
 from training.classifier.network import FER2013, FER_PLUS, build, ordered_weights
-from training.fitting import WEIGHTS, claim, cosine, kernels_only
-
-TRAINING_POLICY = "mixed_bfloat16"
+from training.fitting import WEIGHTS, claim, cosine, fastest_policy, kernels_only
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def train(
     """
     claim(out, recipe)
     keras.utils.set_random_seed(recipe.seed)
-    keras.mixed_precision.set_global_policy(TRAINING_POLICY)
+    keras.mixed_precision.set_global_policy(fastest_policy())
     model = build(recipe.width)
     weights = out / WEIGHTS
     if weights.exists():
@@ -116,11 +114,23 @@ def train(
     return model
 
 
-def load(out: Path, policy: str = "float32") -> keras.Model:
-    """A network that ``train`` left in ``out``, computing in what Keras calls ``policy``."""
+def load(folder: Path, policy: str = "float32") -> keras.Model:
+    """A network that ``train`` left in ``folder``, or that of a served version's folder.
+
+    Args:
+        folder: one or the other.
+        policy: of computing, as Keras calls it.
+
+    Raises:
+        ValueError: neither is there.
+    """
     keras.mixed_precision.set_global_policy(policy)
-    model = build(json.loads((out / "recipe.json").read_text())["width"])
-    model.load_weights(out / WEIGHTS)
+    if (folder / WEIGHTS).exists():
+        model = build(json.loads((folder / "recipe.json").read_text())["width"])
+        model.load_weights(folder / WEIGHTS)
+    else:
+        model = build()
+        set_weights(model, served_weights(folder))
     return model
 
 

@@ -12,19 +12,25 @@ from training.options import add_verbose
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector_gray.onnx"
+_TEACHER = "yunet_n_640_640.onnx"
 _CARD = _PACKAGED.parent / "README.md"
 _DOCUMENT = _ROOT / "docs/models-detector.md"
 
 
 def _train(options: argparse.Namespace) -> None:
     from training.detector import data, labels, train
+    from training.detector.reference import Detector, free_size
+    from training.folder import file_bytes, subfolder
 
     pictures = data.load(options.data)
     known = labels.make(pictures, options.data, options.out / "labels")
-    recipe = train.Recipe()
+    recipe = train.Recipe(teacher=_TEACHER, start=options.start.name if options.start else "")
     if options.epochs:
         recipe = replace(recipe, epochs=options.epochs)
-    train.train(pictures, known, recipe, options.out / "training", verbose=options.verbose)
+    teacher = Detector(free_size(subfolder(options.data, "reference-models") / _TEACHER))
+    start = file_bytes(options.start) if options.start else b""
+    out = options.out / "training"
+    train.train(pictures, known, recipe, out, teacher, start, verbose=options.verbose)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -131,6 +137,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         if run is _train:
             command.add_argument("--epochs", type=int, help="fewer or more than the recipe's")
+            command.add_argument(
+                "--start",
+                type=Path,
+                metavar="ONNX",
+                help="a detector that the export wrote, to start from in place of fresh weights",
+            )
             add_verbose(command)
         if run is _evaluate:
             command.add_argument(

@@ -115,7 +115,7 @@ class Canvases:
             spot = Spot(number, np.array([*point, 0, 0], np.float32))
             fitting = max(size) / max(rows, columns)
             scale = fitting * float(np.exp(rng.uniform(np.log(0.8), np.log(3.5))))
-        angle = float(np.clip(rng.normal(0, 14), -45, 45)) if rng.random() < 0.6 else 0.0
+        angle = float(np.clip(rng.normal(0, 18), -60, 60)) if rng.random() < 0.6 else 0.0
         pixels = self._picture(spot.picture)
         mirror = bool(rng.random() < 0.5)
         place = rng.uniform(0.12, 0.88, 2) * size

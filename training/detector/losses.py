@@ -13,12 +13,12 @@ _BETA = 0.05  # of the smooth L1, in parts of a face's size
 
 @keras.saving.register_keras_serializable("emotion")
 class DetectorLoss(keras.losses.Loss):  # type: ignore[misc]
-    """The sum of four losses over a batch, each in parts of the number of cells with a face.
+    """The sum of four losses over a batch, each in parts of the weight of all cells.
 
-    Object: quality focal loss (Li et al., 2020) over all cells that are not unsure. In cells with a
-        face only: class, cross entropy with the overlap that the cell's box reaches as the target,
-        so that the best of several cells wins; box, extended IoU loss (Peng & Yu, 2021), as YuNet;
-        landmarks, smooth L1 in parts of the face's size.
+    Object: quality focal loss (Li et al., 2020) over all cells that are not unsure. By the cells'
+        weights: class, cross entropy with a teacher's class or the overlap that the cell's box
+        reaches as the target, so that the best of several cells wins; box, extended IoU loss (Peng
+        & Yu, 2021), as YuNet; landmarks, smooth L1 in parts of the face's size.
     """
 
     def __init__(self, name: str = "detector_loss", **kwargs: Any) -> None:
@@ -27,31 +27,33 @@ class DetectorLoss(keras.losses.Loss):  # type: ignore[misc]
         )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """A scalar of targets [N, A, 17] and answers [N, A, 16]."""
+        """A scalar of targets [N, A, 19] and answers [N, A, 16]."""
         y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
         state = y_true[..., targets.STATE]
-        face = ops.cast(state > 0.5, "float32")
-        count = ops.maximum(ops.sum(face), 1.0)
+        face = ops.maximum(state, 0.0)
+        weight = y_true[..., targets.WEIGHT]
+        count = ops.maximum(ops.sum(weight), 1.0)
 
         logits = y_pred[..., network.OBJECT]
         off = ops.square(face - ops.sigmoid(logits)) * ops.cast(state > -0.5, "float32")
         object_loss = ops.sum(off * cross_entropy(face, logits))
 
         overlap, box_loss = extended_iou(y_true[..., targets.BOX], y_pred[..., network.BOX])
-        quality = ops.stop_gradient(overlap)
-        class_loss = ops.sum(face * cross_entropy(quality, y_pred[..., network.CLASS]))
+        taught = y_true[..., targets.CLASS]
+        quality = ops.where(taught < 0, ops.stop_gradient(overlap), taught)
+        class_loss = ops.sum(weight * cross_entropy(quality, y_pred[..., network.CLASS]))
 
         distance = ops.abs(y_true[..., targets.LANDMARKS] - y_pred[..., network.LANDMARKS])
         distance = distance / ops.maximum(y_true[..., targets.SIZE], 0.5)
         smooth = ops.where(
             distance < _BETA, ops.square(distance) / (2 * _BETA), distance - _BETA / 2
         )
-        landmark_loss = ops.sum(face * y_true[..., targets.KNOWN] * smooth)
+        landmark_loss = ops.sum(weight * y_true[..., targets.KNOWN] * smooth)
 
         total = (
             object_loss
             + class_loss
-            + _BOX_WEIGHT * ops.sum(face * box_loss)
+            + _BOX_WEIGHT * ops.sum(weight * box_loss)
             + _LANDMARK_WEIGHT * landmark_loss
         )
         return total / count

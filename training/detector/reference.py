@@ -63,6 +63,18 @@ class Detector:
 
     def candidates(self, pixels: NDArray[np.uint8], min_score: float) -> Faces:
         """Faces before suppression; ``pixels`` uint8 [H, W, 3] (BGR), or [H, W] for one channel."""
+        return decode(self._run(pixels), -(-pixels.shape[1] // _MULTIPLE) * _MULTIPLE, min_score)
+
+    def answers(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 [A, 16] for all cells: class and object (0 to 1), box, landmarks.
+
+        Args:
+            pixels: as ``candidates``, height and width multiples of 32.
+        """
+        return np.concatenate([np.concatenate(level, axis=1) for level in self._run(pixels)])
+
+    def _run(self, pixels: NDArray[np.uint8]) -> list[tuple[NDArray[np.float32], ...]]:
+        """Of each stride class, object, box and landmarks, as ``boxes.decode`` takes them."""
         height, width = pixels.shape[:2]
         rows, columns = (-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
         tensor = np.zeros((1, self.channels, rows, columns), np.float32)
@@ -71,8 +83,7 @@ class Detector:
         tensor[0, :, :height, :width] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         values = [value[0] for value in self._session.run(self._names, {self._input: tensor})]
         step = len(OUTPUTS)
-        outputs = [tuple(values[i : i + step]) for i in range(0, len(values), step)]
-        return decode(outputs, columns, min_score)
+        return [tuple(values[i : i + step]) for i in range(0, len(values), step)]
 
     def find(
         self, pixels: NDArray[np.uint8], min_score: float, longer_side: int | None = None

@@ -9,16 +9,20 @@ from training.detector.network import STRIDES
 Floats = NDArray[np.float32]
 
 # Columns of a cell's target: state, box and landmarks as the network answers them, whether the
-# landmarks are known, and the face's size in cells.
-STATE, BOX, LANDMARKS, KNOWN, SIZE = (
+# landmarks are known, the face's size in cells, the class, and how much of the cell counts besides
+# its state. States between NONE and FACE are a teacher's.
+STATE, BOX, LANDMARKS, KNOWN, SIZE, CLASS, WEIGHT = (
     slice(0, 1),
     slice(1, 5),
     slice(5, 15),
     slice(15, 16),
     slice(16, 17),
+    slice(17, 18),
+    slice(18, 19),
 )
-COLUMNS = 17
+COLUMNS = 19
 FACE, NONE, UNSURE = 1.0, 0.0, -1.0
+OVERLAP = -1.0  # as a class: what the answered box reaches
 
 # Geometric mean of width and height in pixels of the faces that a level answers for. They overlap.
 _SIZES = {8: (0.0, 44.0), 16: (28.0, 104.0), 32: (72.0, 1e6)}
@@ -39,7 +43,7 @@ def encode(boxes: Floats, landmarks: Floats, unsure: Floats, width: int, height:
         height: likewise.
 
     Returns:
-        float32 [A, 17], the cells of strides 8, 16, 32, each level row by row, as the network's
+        float32 [A, 19], the cells of strides 8, 16, 32, each level row by row, as the network's
         answers.
     """
     return np.concatenate(
@@ -86,6 +90,7 @@ def _level(
     target[chosen, LANDMARKS] = np.where(known[:, None, None], relative, 0).reshape(-1, 10)
     target[chosen, KNOWN] = known[:, None]
     target[chosen, SIZE] = size[face, None] / stride
+    target[chosen, CLASS], target[chosen, WEIGHT] = OVERLAP, 1
     return target
 
 

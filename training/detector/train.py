@@ -15,7 +15,9 @@ from training.detector.labels import Labels
 from training.detector.losses import DetectorLoss
 from training.detector.mining import mine
 from training.detector.network import build
-from training.fitting import WEIGHTS, claim, cosine, kernels_only
+from training.detector.reference import Detector
+from training.detector.start import set_weights
+from training.fitting import WEIGHTS, claim, cosine, fastest_policy, kernels_only
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,20 @@ class Recipe:
         learning_rate: the highest, see ``fitting.cosine``.
         weight_decay: of kernels, decoupled (AdamW).
         mine_at: parts of the epochs after which false alarms are collected, to be shown more often.
+        teacher: name of the reference detector that teaches; empty for none.
+        start: name of the detector that the weights are taken from; empty for fresh ones.
         seed: of weights and canvases.
     """
 
-    epochs: int = 60
+    epochs: int = 48
     steps: int = 200
     batch_size: int = 32
     size: int = 256
-    learning_rate: float = 4e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 2e-2
     mine_at: tuple[float, ...] = (0.3, 0.5, 0.7)
+    teacher: str = ""
+    start: str = ""
     seed: int = 1
 
 
@@ -48,6 +54,8 @@ def train(
     labels: Sequence[Labels],
     recipe: Recipe,
     out: Path,
+    teacher: Detector | None = None,
+    start: bytes = b"",
     verbose: int | str = "auto",
 ) -> keras.Model:
     """Trains, or goes on where an earlier run into ``out`` was interrupted.
@@ -58,6 +66,8 @@ def train(
         recipe: see there.
         out: folder for ``weights.weights.h5``, ``recipe.json``, ``history.csv``. One that holds
             finished weights of the same recipe is taken as it is.
+        teacher: see ``teacher.taught``; None leaves it at the labels.
+        start: ONNX file to take the weights from; empty for fresh ones.
         verbose: as Keras' ``fit``.
 
     Returns:
@@ -68,7 +78,7 @@ def train(
     """
     claim(out, recipe)
     keras.utils.set_random_seed(recipe.seed)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    keras.mixed_precision.set_global_policy(fastest_policy())
     model = build()
     weights = out / WEIGHTS
     if weights.exists():
@@ -89,9 +99,12 @@ def train(
             batch_size=recipe.batch_size,
             steps=steps,
             seed=recipe.seed,
+            teacher=teacher,
         )
         for held_out, steps in ((False, recipe.steps), (True, max(1, recipe.steps // 25)))
     )
+    if start:
+        set_weights(model, start, np.concatenate([batches[i][0] for i in range(2)]))
     model.compile(optimizer=_optimizer(recipe, recipe.steps * recipe.epochs), loss=DetectorLoss())
     model.fit(
         batches,

@@ -76,10 +76,15 @@ def test_the_start_is_recorded_and_fits_the_network(
 def test_a_training_that_others_taught_is_not_gone_on_with(
     trainings: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    taught = ["train", "--out", str(tmp_path), "--teacher", str(_VERSION / "model.tflite")]
+    taught = ["train", "--out", str(tmp_path), "--teacher", str(_VERSION)]
     assert command.main(taught) == 0
     assert trainings[0]["recipe"].teachers == (f"emotion/{_VERSION.name}",)
-    assert len(trainings[0]["teachers"]) == 1
+    (teacher,) = trainings[0]["teachers"]
+    answers = teacher(np.zeros((2, 48, 48, 1), np.uint8))
+    assert {head: scores.shape for head, scores in answers.items()} == {
+        "ferplus": (2, 8),
+        "fer2013": (2, 7),
+    }
     assert command.main(taught) == 0
     assert command.main(taught[:3]) == 2
     assert "another recipe" in capsys.readouterr().err
@@ -91,9 +96,11 @@ def test_networks_that_teach_are_recorded_by_their_folder(
     for name in ("one", "two"):
         train.claim(tmp_path / name, train.Recipe(width=0.25))
         build(0.25).save_weights(tmp_path / name / train.WEIGHTS)
-    named = [f"--teacher-network={tmp_path / name}" for name in ("one", "two")]
+    named = [f"--teacher={tmp_path / name}" for name in ("one", "two")]
     assert command.main(["train", "--out", str(tmp_path / "out"), *named]) == 0
-    assert trainings[0]["recipe"].teachers == ("one", "two")
+    assert trainings[0]["recipe"].teachers == tuple(
+        f"{tmp_path.name}/{name}" for name in ("one", "two")
+    )
     assert len(trainings[0]["teachers"]) == 2
 
 

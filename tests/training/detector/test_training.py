@@ -13,7 +13,7 @@ from emotion_detector.detector import FaceDetector
 from emotion_detector.network import Network
 from emotion_detector.picture import Limits
 
-from training.detector import calibrate, export, network, targets, train
+from training.detector import calibrate, export, network, start, targets, train
 from training.detector.reference import Detector, session
 
 _RECIPE = train.Recipe(epochs=2, steps=8, batch_size=8, size=64, mine_at=(0.5,))
@@ -63,6 +63,50 @@ def test_the_export_answers_as_keras_does(trained: Path) -> None:
         ):
             for part, value in zip(("cls", "obj", "bbox", "kps"), level, strict=True):
                 np.testing.assert_allclose(outputs[f"{part}_{stride}"][row], value, atol=2e-4)
+
+
+def test_a_training_may_start_from_an_export(trained: Path) -> None:
+    before, rng = train.load(trained), np.random.default_rng(0)
+    canvases = rng.integers(0, 256, (8, 64, 64, 1)).astype(np.uint8)
+    after = network.build()
+    start.set_weights(after, export.to_onnx(before), canvases)
+    expected, answers = (
+        np.asarray(model.predict(canvases, verbose=0)) for model in (before, after)
+    )
+    np.testing.assert_allclose(answers, expected, atol=2e-3)
+    # As training sees it, too: the statistics are those of the canvases.
+    while_training = np.asarray(keras.ops.convert_to_numpy(after(canvases, training=True)))
+    assert np.abs(while_training - expected).mean() < 0.2 * np.abs(expected).mean()
+
+
+def test_another_network_is_no_start(trained: Path) -> None:
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(3, 3)])
+    with pytest.raises(ValueError, match="convolutions, expected 1"):
+        start.set_weights(model, export.to_onnx(train.load(trained)), np.zeros((1, 8, 8, 1)))
+
+
+def test_training_begins_where_the_start_ended(trained: Path, tmp_path: Path) -> None:
+    gray = export.to_onnx(train.load(trained))
+    recipe = replace(_RECIPE, epochs=1, steps=1, learning_rate=0.0, start="before")
+    train.train(*pictures(20), recipe, tmp_path, start=gray, verbose=0)
+    started = network.build()
+    start.set_weights(started, gray, np.zeros((1, 64, 64, 1), np.uint8))
+    for before, after in zip(started.layers, train.load(tmp_path).layers, strict=True):
+        if hasattr(before, "kernel"):
+            np.testing.assert_array_equal(after.kernel.numpy(), before.kernel.numpy())
+
+
+def test_a_teacher_is_asked_on_every_canvas(trained: Path, tmp_path: Path) -> None:
+    gray = export.to_onnx(train.load(trained))
+    teacher, asked = Detector(export.with_colour(gray)), []
+    answers = teacher.answers
+    teacher.answers = lambda pixels: asked.append(pixels.shape) or answers(pixels)
+    recipe = replace(_RECIPE, epochs=1, teacher="one", start="two")
+    train.train(*pictures(20), recipe, tmp_path / "out", teacher, gray, verbose=0)
+    assert len(asked) >= recipe.steps * recipe.batch_size
+    assert set(asked) == {(64, 64, 3)}
+    rows = (tmp_path / "out/history.csv").read_text().split()
+    assert np.isfinite([float(value) for value in rows[1].split(",")]).all()
 
 
 def test_the_service_runs_the_export(trained: Path, tmp_path: Path) -> None:
