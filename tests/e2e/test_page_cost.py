@@ -90,7 +90,6 @@ def test_an_hour_does_not_grow_the_heap(open_browser: Callable[..., Browser], st
     page.reload()
     page.get_by_role("button", name="Start camera").click()
     expect(page.locator("#status")).to_have_attribute("data-state", "live", timeout=15_000)
-    page.evaluate("hour.showFrame()")
     devtools = page.context.new_cdp_session(page)
 
     began = time.monotonic()
@@ -127,9 +126,13 @@ def answers() -> list[str]:
 
 
 def after_minutes(page: Page, minutes: int) -> None:
-    deadline = time.monotonic() + 180
+    """The camera shows the next frame by itself; one that the page was not ready for, again."""
+    deadline, frames = time.monotonic() + 180, -1
     while page.evaluate("hour.minutes()") < minutes:
         assert time.monotonic() < deadline, page.evaluate("[hour.minutes(), hour.frames]")
+        before, frames = frames, page.evaluate("hour.frames")
+        if frames == before or frames == 0:
+            page.evaluate("hour.showFrame()")
         page.wait_for_timeout(250)
 
 
