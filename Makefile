@@ -129,7 +129,7 @@ train-classifier: build/stamps/training  ## trains the expression classifier and
 	KERAS_BACKEND=tensorflow $(TRAINING) -m training.classifier export $(CLASSIFIER_FLAGS) --version build/training/emotion/$$(($(VERSION) + 1))
 
 train-detector: build/stamps/training  ## trains the face detector and exports it to build/
-	$(TRAINING) -m training.detector train $(DETECTOR_FLAGS)
+	$(TRAINING) -m training.detector train $(DETECTOR_FLAGS) --start services/detector/emotion_detector/models/face_detector_gray.onnx
 	KERAS_BACKEND=tensorflow $(TRAINING) -m training.detector export $(DETECTOR_FLAGS)
 
 evaluate: build/stamps/training  ## measures both models; the tables and plots of docs/
