@@ -20,6 +20,7 @@ _WIDTHS = (18.0, 240.0)  # of faces on a canvas
 _TILE_WIDTHS = (10.0, 100.0)  # in a mosaic
 _ENLARGED = 2.5  # a face is rarely shown larger than this times its own size
 _COLOUR_CAST = 0.12
+_MISSED_SHARE = 0.25  # of the faces that a canvas is made around
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Canvases:
         size: side of a canvas in pixels.
 
     Attributes:
-        hard: false alarms to show again and again.
+        alarms: false alarms to show again and again.
+        missed: faces, likewise.
     """
 
     def __init__(self, pictures: Sequence[Picture], labels: Sequence[Labels], size: int) -> None:
@@ -59,7 +61,8 @@ class Canvases:
         self._faces = sorted(spots, key=lambda spot: float(spot.box[2]))
         self._face_widths = np.array([spot.box[2] for spot in self._faces])
         self._face_free = [i for i, picture in enumerate(pictures) if picture.face_free]
-        self.hard: list[Spot] = []
+        self.alarms: list[Spot] = []
+        self.missed: list[Spot] = []
 
     def canvas(self, rng: np.random.Generator) -> View:
         """The next canvas: four pictures, one around a face, or one with no eye to faces."""
@@ -97,13 +100,10 @@ class Canvases:
         """One picture on ``size`` (width, height): around a face, a false alarm, or anything."""
         choice = rng.random()
         if choice < 0.68 and self._faces:
-            wanted = float(np.exp(rng.uniform(*np.log(widths))))
-            first = int(np.searchsorted(self._face_widths, wanted / _ENLARGED))
-            first = min(first, max(0, len(self._faces) - 40))
-            spot = self._faces[int(rng.integers(first, len(self._faces)))]
+            spot, wanted = self._face(rng, widths)
             scale = wanted / float(spot.box[2])
-        elif choice < 0.8 and self.hard:
-            spot = self.hard[int(rng.integers(len(self.hard)))]
+        elif choice < 0.8 and self.alarms:
+            spot = self.alarms[int(rng.integers(len(self.alarms)))]
             scale = float(np.exp(rng.normal(0, 0.4)))
         else:
             if choice < 0.92 and self._face_free:
@@ -126,6 +126,18 @@ class Canvases:
         if rng.random() < _COLOUR_CAST:
             pixels = cast(self.pictures[spot.picture].colour(), rng)
         return shown(pixels, self.labels[spot.picture], matrix, size, fill)
+
+    def _face(self, rng: np.random.Generator, widths: tuple[float, float]) -> tuple[Spot, float]:
+        """A face, and the width to show it with; the missed ones come more often."""
+        if self.missed and rng.random() < _MISSED_SHARE:
+            spot = self.missed[int(rng.integers(len(self.missed)))]
+            low, high = widths
+            high = max(low, min(high, float(spot.box[2]) * _ENLARGED))
+            return spot, float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        wanted = float(np.exp(rng.uniform(*np.log(widths))))
+        first = int(np.searchsorted(self._face_widths, wanted / _ENLARGED))
+        first = min(first, max(0, len(self._faces) - 40))
+        return self._faces[int(rng.integers(first, len(self._faces)))], wanted
 
     def _picture(self, number: int) -> Gray:
         pixels = self._gray.get(number)

@@ -1,4 +1,7 @@
-"""Hard negatives: what the network, half trained, takes for faces in its own pictures."""
+"""Hard examples: what the network, half trained, takes for faces, and the faces that it misses.
+
+Both in its own pictures. Profiles and faces that look down are rare, and would be learnt last.
+"""
 
 from collections.abc import Sequence
 
@@ -18,12 +21,16 @@ Floats = NDArray[np.float32]
 _SIDE = 320
 _BATCH = 16
 _MIN_SCORE = 0.25
+_FOUND_SCORE = 0.5  # from which a face counts as found
+_LEAST_WIDTH = 14  # pixels at the size looked at; smaller faces may be missed
 _APART = 0.2  # overlap with a face or an unsure area up to which it is an alarm of its own
 
 
-def mine(model: keras.Model, pictures: Sequence[Picture], labels: Sequence[Labels]) -> list[Spot]:
-    """False alarms of ``model``, at the size of picture that it is served at."""
-    spots = []
+def mine(
+    model: keras.Model, pictures: Sequence[Picture], labels: Sequence[Labels]
+) -> tuple[list[Spot], list[Spot]]:
+    """False alarms of ``model``, and missed faces, at the size of picture that it is served at."""
+    alarms, missed = [], []
     for first in range(0, len(pictures), _BATCH):
         numbers = range(first, min(first + _BATCH, len(pictures)))
         canvases = np.zeros((_BATCH, _SIDE, _SIDE, 1), np.uint8)
@@ -36,8 +43,14 @@ def mine(model: keras.Model, pictures: Sequence[Picture], labels: Sequence[Label
         answers = np.asarray(model.predict_on_batch(canvases), np.float32)
         for number, answer, scale in zip(numbers, answers, scales, strict=False):
             faces = suppress(decode(levels(answer, _SIDE, _SIDE), _SIDE, _MIN_SCORE)).scaled(*scale)
-            spots += [Spot(number, box) for box in false_alarms(faces.boxes, labels[number])]
-    return spots
+            alarms += [Spot(number, box) for box in false_alarms(faces.boxes, labels[number])]
+            sure = faces.take(faces.scores >= _FOUND_SCORE).boxes
+            missed += [
+                Spot(number, box)
+                for box in not_found(labels[number].boxes, sure)
+                if box[2] >= _LEAST_WIDTH * scale[0]
+            ]
+    return alarms, missed
 
 
 def false_alarms(boxes: Floats, labels: Labels) -> Floats:
@@ -49,3 +62,10 @@ def false_alarms(boxes: Floats, labels: Labels) -> Floats:
         inside = shared_areas(boxes, labels.unsure).max(axis=1)
         wrong &= inside < _APART * boxes[:, 2:].prod(axis=1)
     return boxes[wrong]
+
+
+def not_found(boxes: Floats, found: Floats) -> Floats:
+    """Those of ``boxes`` [N, 4] that none of ``found`` [M, 4] overlaps by half."""
+    if len(boxes) == 0 or len(found) == 0:
+        return boxes
+    return boxes[overlaps(boxes, found).max(axis=1) < 0.5]

@@ -31,7 +31,7 @@ class Recipe:
         size: side of a canvas in pixels, a multiple of 32.
         learning_rate: the highest, see ``fitting.cosine``.
         weight_decay: of kernels, decoupled (AdamW).
-        mine_at: parts of the epochs after which false alarms are collected, to be shown more often.
+        mine_at: parts of the epochs after which mistakes are collected, to be shown more often.
         teacher: name of the reference detector that teaches; empty for none.
         start: name of the detector that the weights are taken from; empty for fresh ones.
         seed: of weights and canvases.
@@ -131,7 +131,7 @@ def load(out: Path) -> keras.Model:
 
 
 class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
-    """Before an epoch: its own canvases, also when resumed; false alarms when it is time to."""
+    """Before an epoch: its own canvases, also when resumed; its mistakes when it is time to."""
 
     def __init__(self, batches: Batches, recipe: Recipe, out: Path) -> None:
         super().__init__()
@@ -142,12 +142,17 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         self._batches.epoch = epoch
         canvases = self._batches.canvases
         if epoch in self._mine_at:
-            canvases.hard = mine(self.model, canvases.pictures, canvases.labels)
-            rows = [(spot.picture, spot.box.tolist()) for spot in canvases.hard]
+            canvases.alarms, canvases.missed = mine(self.model, canvases.pictures, canvases.labels)
+            rows = [
+                [(spot.picture, spot.box.tolist()) for spot in spots]
+                for spots in (canvases.alarms, canvases.missed)
+            ]
             self._file.write_text(json.dumps(rows))
-        elif not canvases.hard and self._file.exists():
-            rows = json.loads(self._file.read_text())
-            canvases.hard = [Spot(number, np.array(box, np.float32)) for number, box in rows]
+        elif not canvases.alarms and self._file.exists():
+            canvases.alarms, canvases.missed = (
+                [Spot(number, np.array(box, np.float32)) for number, box in rows]
+                for rows in json.loads(self._file.read_text())
+            )
 
 
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
