@@ -20,8 +20,7 @@ Floats = NDArray[np.float32]
 
 _SIDE = 320
 _BATCH = 16
-_MIN_SCORE = 0.25
-_FOUND_SCORE = 0.5  # from which a face counts as found
+_MIN_SCORE = 0.5
 _LEAST_WIDTH = 14  # pixels at the size looked at; smaller faces may be missed
 _APART = 0.2  # overlap with a face or an unsure area up to which it is an alarm of its own
 
@@ -44,10 +43,9 @@ def mine(
         for number, answer, scale in zip(numbers, answers, scales, strict=False):
             faces = suppress(decode(levels(answer, _SIDE, _SIDE), _SIDE, _MIN_SCORE)).scaled(*scale)
             alarms += [Spot(number, box) for box in false_alarms(faces.boxes, labels[number])]
-            sure = faces.take(faces.scores >= _FOUND_SCORE).boxes
             missed += [
                 Spot(number, box)
-                for box in not_found(labels[number].boxes, sure)
+                for box in not_found(labels[number].boxes, faces.boxes)
                 if box[2] >= _LEAST_WIDTH * scale[0]
             ]
     return alarms, missed
