@@ -1,6 +1,7 @@
 """compose.yaml says the same as the manifests, and its override takes TensorFlow Serving away."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,17 @@ from running import ROOT
 Services = dict[str, Any]
 
 
-def merged(*files: str) -> Services:
+def merged(podman: Path, *files: str) -> Services:
     """What podman-compose makes of the files."""
     arguments = [part for file in files for part in ("-f", str(ROOT / file))]
     done = subprocess.run(
-        [ROOT / "build/venv/bin/podman-compose", *arguments, "config"],
+        [
+            ROOT / "build/venv/bin/podman-compose",
+            "--podman-path",
+            podman,
+            *arguments,
+            "config",
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -28,13 +35,22 @@ def merged(*files: str) -> Services:
 
 
 @pytest.fixture(scope="module")
-def with_tfserving() -> Services:
-    return merged("compose.yaml")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stands in for podman, of which ``config`` asks only the version: it may not be here."""
+    file = tmp_path_factory.mktemp("bin") / "podman"
+    file.write_text("#!/bin/sh\necho podman version 5.0.0\n")
+    file.chmod(0o755)
+    return file
 
 
 @pytest.fixture(scope="module")
-def embedded() -> Services:
-    return merged("compose.yaml", "compose.embedded.yaml")
+def with_tfserving(podman: Path) -> Services:
+    return merged(podman, "compose.yaml")
+
+
+@pytest.fixture(scope="module")
+def embedded(podman: Path) -> Services:
+    return merged(podman, "compose.yaml", "compose.embedded.yaml")
 
 
 def test_everything_is_closed_down(embedded: Services, with_tfserving: Services) -> None:
