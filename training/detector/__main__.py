@@ -46,7 +46,7 @@ def _export(options: argparse.Namespace) -> None:
     pictures = data.load(options.data)
     known = labels.make(pictures, options.data, options.out / "labels")
     score = calibrate.score_at_alarms(gray, pictures, known)
-    print(f"0.5 is what was {score:.3f}: {calibrate.ALARMS:g} false alarms a picture")
+    print(f"0.5 is what was {score:.3f}: at most {calibrate.ALARMS:g} false alarms a picture")
     gray = export.with_scores_shifted(gray, score)
     for name, content in (
         ("face_detector_gray.onnx", gray),

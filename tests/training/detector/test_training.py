@@ -136,6 +136,13 @@ def test_calibration_allows_few_false_alarms(trained: Path) -> None:
     assert 0.05 <= score <= 0.95
 
 
+def test_scores_above_which_a_share_of_pictures_lies() -> None:
+    scores = [0.1, 0.9, 0.3, 0.5, 0.7]
+    for share, expected in ((0.0, 0), (0.19, 0), (0.2, 1), (0.5, 2)):
+        assert sum(s >= calibrate.above(scores, share) for s in scores) == expected
+    assert calibrate.above([], 0.5) == 0
+
+
 def test_the_network_is_small() -> None:
     assert network.build().count_params() <= 100_000
 
