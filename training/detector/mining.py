@@ -66,4 +66,5 @@ def not_found(boxes: Floats, found: Floats) -> Floats:
     """Those of ``boxes`` [N, 4] that none of ``found`` [M, 4] overlaps by half."""
     if len(boxes) == 0 or len(found) == 0:
         return boxes
-    return boxes[overlaps(boxes, found).max(axis=1) < 0.5]
+    alone = np.max(overlaps(boxes, found), axis=1) < 0.5
+    return np.asarray(boxes[alone], np.float32)
