@@ -7,10 +7,14 @@ import time
 import urllib.request
 
 import grpc
+import pytest
 from clips import LEFT
 from deploy.containers.podman import Podman
 from emotion.v1 import emotion_pb2, emotion_pb2_grpc
 from running import ROOT, free_port
+
+# The first test of the folder waits until all images are built.
+pytestmark = pytest.mark.timeout(900)
 
 
 def wait_until_it_answers(target: str, seconds: float = 60.0) -> None:
