@@ -60,7 +60,7 @@ def taught(view: View, teacher: Detector) -> Floats:
     alarms[cells[~near]] = _scores(answers[cells[~near]]) > _ALARM
     soft = open_to_teacher & ~alarms
     if missed.any():  # what the labels leave open around a missed face stays open
-        soft &= ~((state[:, 0] == targets.UNSURE) & (answers[:, 1] < _ALARM))
+        soft &= ~((state[:, 0] == targets.UNSURE) & (answers[:, OBJECT][:, 0] < _ALARM))
     state[soft] = answers[soft, OBJECT]
 
     counted = cells[near & soft[cells]]
