@@ -121,11 +121,12 @@ TRAINING := TF_CPP_MIN_LOG_LEVEL=2 PYTHONPATH=services/detector:. build/venv-tra
 DATA_FLAG = $(if $(DATA),--data $(DATA))
 CLASSIFIER_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/classifier)
 DETECTOR_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/detector)
+SERVED = services/classifier/models/emotion/$(VERSION)
 VERSION = $(lastword $(shell ls services/classifier/models/emotion | grep -x '[0-9]*' | sort -n))
 
 .PHONY: test-training train-classifier train-detector evaluate
 train-classifier: build/stamps/training  ## trains the expression classifier and exports it to build/
-	$(TRAINING) -m training.classifier train $(CLASSIFIER_FLAGS) --start services/classifier/models/emotion/$(VERSION)
+	$(TRAINING) -m training.classifier train $(CLASSIFIER_FLAGS) --start $(SERVED) --teacher $(SERVED)
 	KERAS_BACKEND=tensorflow $(TRAINING) -m training.classifier export $(CLASSIFIER_FLAGS) --version build/training/emotion/$$(($(VERSION) + 1))
 
 train-detector: build/stamps/training  ## trains the face detector and exports it to build/

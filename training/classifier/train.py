@@ -35,14 +35,14 @@ class Recipe:
         seed: of weights, order and views.
     """
 
-    epochs: int = 66
+    epochs: int = 34
     width: float = 1.0
     batch_size: int = 128
-    learning_rate: float = 0.05
+    learning_rate: float = 0.04
     weight_decay: float = 5e-3
     mixed_share: float = 0.85
     teachers: tuple[str, ...] = ()
-    teacher_share: float = 0.5
+    teacher_share: float = 0.6
     start: str = ""
     seed: int = 1
 
