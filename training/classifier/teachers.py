@@ -16,8 +16,10 @@ def teacher(network: keras.Model) -> Teacher:
 
     def teach(faces: NDArray[np.uint8]) -> Targets:
         logits = network.predict_on_batch(np.concatenate([faces, faces[:, :, ::-1]]))
-        scores = {head: softmax(np.asarray(logits[head], np.float32)) for head in (FER_PLUS, FER2013)}
-        return {head: found.reshape(2, len(faces), -1).mean(axis=0) for head, found in scores.items()}
+        return {
+            head: np.mean(np.split(softmax(np.asarray(logits[head], np.float32)), 2), axis=0)
+            for head in (FER_PLUS, FER2013)
+        }
 
     return teach
 

@@ -35,7 +35,7 @@ class Recipe:
         seed: of weights, order and views.
     """
 
-    epochs: int = 34
+    epochs: int = 28
     width: float = 1.0
     batch_size: int = 128
     learning_rate: float = 0.04

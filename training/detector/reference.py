@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
-from emotion_detector.boxes import Faces, decode, steady, suppress
+from emotion_detector.boxes import Faces, choose, decode, voting_score
 from emotion_detector.network import OUTPUTS, STRIDES
 from numpy.typing import NDArray
 
@@ -102,8 +102,7 @@ class Detector:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             scaled = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
-        candidates = self.candidates(scaled, min_score)
-        faces = steady(suppress(candidates), candidates)
+        faces = choose(self.candidates(scaled, voting_score(min_score)), min_score)
         return faces.scaled(width / scaled.shape[1], height / scaled.shape[0])
 
     def find_mirrored(

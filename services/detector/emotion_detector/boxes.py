@@ -14,6 +14,8 @@ _MAX_CANDIDATES = 300  # best-scored cells that are compared with each other
 _MAX_IOU = 0.3
 _MAX_NESTED = 0.65
 _VOTING_IOU = 0.6
+_VOTING_SCORE = 0.4  # in parts of the score asked for
+_LOWEST_VOTING_SCORE = 0.05  # below it, nearly every cell of the network is a candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,18 @@ def decode(outputs: Sequence[tuple[Floats, ...]], canvas_width: int, min_score: 
             )
         )
     return join(parts)
+
+
+def voting_score(min_score: float) -> float:
+    """The score to ``decode`` from where faces of ``min_score`` are asked for: cells that are not
+    sure enough to be a face still tell where it is."""
+    return min(min_score, max(_VOTING_SCORE * min_score, _LOWEST_VOTING_SCORE))
+
+
+def choose(candidates: Faces, min_score: float) -> Faces:
+    """The faces scored ``min_score`` or more among ``candidates``, decoded from ``voting_score``:
+    the best of each group of overlapping ones, in the mean place of the group."""
+    return steady(suppress(candidates.take(candidates.scores >= min_score)), candidates)
 
 
 def suppress(faces: Faces) -> Faces:

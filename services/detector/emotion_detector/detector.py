@@ -1,7 +1,7 @@
 """From a picture file to faces and chips.
 
 Read in order: ``decode`` (picture), ``FaceDetector.find``, ``Network.run``, ``decode`` and
-``suppress``, ``steady`` (boxes), ``cut_chips``.
+``choose`` (boxes), ``cut_chips``.
 """
 
 import time
@@ -10,7 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emotion_detector.boxes import NO_FACES, Faces, clip, decode, join, outside, steady, suppress
+from emotion_detector.boxes import (
+    NO_FACES,
+    Faces,
+    choose,
+    clip,
+    decode,
+    join,
+    outside,
+    voting_score,
+)
 from emotion_detector.chips import cut_chips
 from emotion_detector.network import Network, letterbox, scale_onto
 from emotion_detector.picture import Limits, Picture
@@ -135,17 +144,16 @@ class FaceDetector:
         parts = []
         for window in windows:
             outputs = self._network.run_window(scaled, window)
-            parts.append(decode(outputs, window.width, min_score).moved(window.x, window.y))
-        candidates = join([NO_FACES, *parts])
-        faces = steady(suppress(candidates), candidates)
+            found = decode(outputs, window.width, voting_score(min_score))
+            parts.append(found.moved(window.x, window.y))
+        faces = choose(join([NO_FACES, *parts]), min_score)
         return faces.scaled(width / canvas.inner_width, height / canvas.inner_height)
 
     def _look(self, luma: npt.NDArray[np.uint8], longer_side: int, min_score: float) -> Faces:
         height, width = luma.shape
         canvas = letterbox(width, height, longer_side, self._network.fixed)
         outputs = self._network.run(luma, canvas)
-        candidates = decode(outputs, canvas.width, min_score)
-        faces = steady(suppress(candidates), candidates)
+        faces = choose(decode(outputs, canvas.width, voting_score(min_score)), min_score)
         return faces.scaled(width / canvas.inner_width, height / canvas.inner_height)
 
 

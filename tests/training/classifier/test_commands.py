@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training.classifier import __main__ as command
-from training.classifier import data, train
+from training.classifier import data, teachers, train
 from training.classifier.network import build, ordered_weights
 from training.folder import newest_version
 
@@ -88,6 +88,16 @@ def test_a_training_that_others_taught_is_not_gone_on_with(
     assert command.main(taught) == 0
     assert command.main(taught[:3]) == 2
     assert "another recipe" in capsys.readouterr().err
+
+
+def test_a_teacher_says_the_same_of_a_face_and_its_mirror_image() -> None:
+    faces = np.random.default_rng(1).integers(0, 256, (3, 48, 48, 1), np.uint8)
+    teach = teachers.teacher(train.load(_VERSION))
+    plain, mirrored = teach(faces), teach(faces[:, :, ::-1])
+    for head, scores in plain.items():
+        np.testing.assert_allclose(scores, mirrored[head], atol=1e-5)
+        np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+        assert np.ptp(scores, axis=0).max() > 0.01
 
 
 def test_networks_that_teach_are_recorded_by_their_folder(

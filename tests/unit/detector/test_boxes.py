@@ -2,7 +2,18 @@
 
 import numpy as np
 import pytest
-from emotion_detector.boxes import NO_FACES, Faces, clip, decode, join, outside, steady, suppress
+from emotion_detector.boxes import (
+    NO_FACES,
+    Faces,
+    choose,
+    clip,
+    decode,
+    join,
+    outside,
+    steady,
+    suppress,
+    voting_score,
+)
 from emotion_detector.network import STRIDES
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,6 +135,18 @@ def test_a_face_is_the_mean_of_what_overlaps_it_weighted_by_score() -> None:
     steadied = steady(candidates.take(slice(1)), candidates)
     np.testing.assert_allclose(steadied.boxes, [[0.8, 0, 40, 40]], atol=1e-3)
     assert steadied.scores.tolist() == candidates.scores[:1].tolist()
+
+
+def test_cells_too_weak_to_be_a_face_still_tell_where_it_is() -> None:
+    candidates = faces_of([(0, 0, 40, 40), (4, 0, 40, 40), (90, 0, 40, 40)], [0.8, 0.4, 0.4])
+    chosen = choose(candidates, 0.5)
+    np.testing.assert_allclose(chosen.boxes, [[0.8, 0, 40, 40]], atol=1e-3)
+    assert chosen.scores.tolist() == candidates.scores[:1].tolist()
+
+
+@given(min_score=st.floats(0.001, 1))
+def test_cells_that_vote_are_never_all_and_never_fewer_than_faces(min_score: float) -> None:
+    assert min(min_score, 0.05) <= voting_score(min_score) <= min_score
 
 
 @given(boxes=some_boxes)
