@@ -14,6 +14,8 @@ from benchmarks.report import insert, table, to_json
 
 _JSON = ROOT / "build/bench.json"
 _DOCUMENT = ROOT / "docs/performance.md"
+# Networks in float32 and int8 run several times faster on cores that have them.
+_INSTRUCTIONS = {"avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8"}
 _PLOTS = {
     "sessions": ("Cost of a frame over sessions", "sessions", True),
     "faces": ("Cost of a frame over faces", "faces in the frame", False),
@@ -93,11 +95,11 @@ def _positive(text: str) -> float:
 
 def _machine() -> dict[str, object]:
     """What the figures depend on besides the code."""
-    model = platform.processor() or platform.machine()
+    facts: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
+        name, _, value = line.partition(":")
+        facts.setdefault(name.strip(), value.strip())
+    instructions = set(facts.get("flags", "").split()) & _INSTRUCTIONS
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=ROOT,
@@ -106,7 +108,8 @@ def _machine() -> dict[str, object]:
         check=False,
     ).stdout.strip()
     return {
-        "cpu": model,
+        "cpu": facts.get("model name") or platform.machine(),
+        "instructions": ", ".join(sorted(instructions)) or "none",
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "load_average_after": round(os.getloadavg()[0], 1),
@@ -117,8 +120,9 @@ def _machine() -> dict[str, object]:
 
 def _write_docs(bench: Bench, found: str, machine: dict[str, object]) -> None:
     about = (
-        f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, "
-        f"{machine['date']}; {machine['rounds']} rounds of {bench.seconds:g} s."
+        f"{machine['cores']} cores of {machine['cpu']} ({machine['instructions']}), "
+        f"Python {machine['python']}, {machine['date']}; "
+        f"{machine['rounds']} rounds of {bench.seconds:g} s."
     )
     lines = [about, "", found]
     for name, points in bench.series.items():
