@@ -1,7 +1,10 @@
 """The server shell: errors become statuses, health tells the truth, stopping drains."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -257,3 +260,18 @@ async def test_connections_live_on_by_default() -> None:
             await channel.unary_unary(f"/{SERVICE}/Bake")(b"bread")
             await asyncio.sleep(0.1)
     assert len(peers) == 1
+
+
+@pytest.mark.parametrize(("experiments", "known"), [(None, True), ("no_such_thing", False)])
+def test_grpc_knows_the_experiments_that_are_switched(experiments: str | None, known: bool) -> None:
+    start = "import emotion_serving, grpc; grpc.insecure_channel('127.0.0.1:1')"
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
+    found = subprocess.run(
+        [sys.executable, "-c", start],
+        env=plain | ({"GRPC_EXPERIMENTS": experiments} if experiments else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ("Unknown experiment" in found.stderr) is not known, found.stderr
