@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from training.detector.data import Picture
 from training.detector.labels import Labels
@@ -10,7 +11,7 @@ from training.detector.reference import Detector
 from training.detector.scoring import judge, threshold_at, together
 
 ALARMS = 0.02  # a picture, at the score of 0.5
-FACE_FREE_ALARMS = 1 / 400  # a picture that nobody is in, likewise
+FACE_FREE_ALARMS = 1 / 250  # a picture that nobody is in, likewise
 _SIZE = 320
 _LEAST_WIDTH = 20
 _MOST = 2000
@@ -49,6 +50,12 @@ def score_at_alarms(model: bytes, pictures: Sequence[Picture], labels: Sequence[
 
 
 def above(scores: Sequence[float], share: float) -> float:
-    """A score that at most this share of ``scores`` reach; 0 where there are none."""
-    allowed = int(share * len(scores))
-    return sorted(scores, reverse=True)[allowed] + 1e-3 if allowed < len(scores) else 0.0
+    """A score that this share of pictures reaches of which ``scores`` are a sample; 0 without one.
+
+    The k-th highest of n stands for a share of k / (n + 1) (Weibull, 1939), and what lies between
+    two is interpolated: with few pictures, the worst of them alone decides nothing.
+    """
+    if not scores:
+        return 0.0
+    ranks = np.arange(1, len(scores) + 1) / (len(scores) + 1)
+    return float(np.interp(share, ranks, sorted(scores, reverse=True)))

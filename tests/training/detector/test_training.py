@@ -137,9 +137,9 @@ def test_calibration_allows_few_false_alarms(trained: Path) -> None:
 
 
 def test_scores_above_which_a_share_of_pictures_lies() -> None:
-    scores = [0.1, 0.9, 0.3, 0.5, 0.7]
-    for share, expected in ((0.0, 0), (0.19, 0), (0.2, 1), (0.5, 2)):
-        assert sum(s >= calibrate.above(scores, share) for s in scores) == expected
+    scores = [0.2, 0.9, 0.4, 0.6]
+    for share, expected in ((0.2, 0.9), (0.3, 0.75), (0.4, 0.6), (0.8, 0.2), (0.01, 0.9), (1, 0.2)):
+        assert calibrate.above(scores, share) == pytest.approx(expected)
     assert calibrate.above([], 0.5) == 0
 
 
