@@ -9,21 +9,22 @@ import pytest
 from deploy.manifests import Resource, kustomize, render
 from emotion.tfserving import serving_pb2, serving_pb2_grpc, tensor_pb2
 from emotion_classifier.config import read_config
-from running import ROOT, RunningService
+from running import ROOT, SHIPPED_VERSION, RunningService
 
 MODELS = ROOT / "services/classifier/models"
 CONFIG = ROOT / "services/classifier/tfserving/models.config"
+NEXT = SHIPPED_VERSION + 1
 
 
 def labelled(version: int) -> str:
     """``models.config`` with the line that the document says."""
     (line,) = re.findall(
-        r'`(version_labels \{ key: "stable" value: 3 \})`',
+        rf'`(version_labels \{{ key: "stable" value: {NEXT} \}})`',
         (ROOT / "docs/kubernetes.md").read_text(),
     )
     text, changed = re.subn(
         r'version_labels \{ key: "stable" value: \d+ \}',
-        line.replace("value: 3", f"value: {version}"),
+        line.replace(f"value: {NEXT}", f"value: {version}"),
         CONFIG.read_text(),
     )
     assert changed == 1
@@ -39,7 +40,7 @@ def test_moving_the_label_starts_no_pod_anew(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "deploy/k8s", tmp_path / "k8s")
     overlay = tmp_path / "k8s/overlays/production"
     before = by_name(render(overlay))
-    (tmp_path / "k8s/base/tfserving/models.config").write_text(labelled(3))
+    (tmp_path / "k8s/base/tfserving/models.config").write_text(labelled(NEXT))
     after = by_name(render(overlay))
     assert {key for key in before if before[key] != after[key]} == {("ConfigMap", "classifier")}
     arguments = after["Deployment", "classifier"]["spec"]["template"]["spec"]["containers"][0]
