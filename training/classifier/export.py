@@ -32,7 +32,7 @@ def export(
             modern neural networks").
         sample: uint8 [N, 48, 48], faces to train on: the ranges of the int8 numbers are measured on
             them.
-        out: for example ``services/classifier/models/emotion/2``.
+        out: for example ``services/classifier/models/emotion/3``.
     """
     for head, temperature in temperatures.items():
         layer = network.get_layer(head)

@@ -1,7 +1,7 @@
 """Writes a model version's warm-up requests, which TensorFlow Serving runs before it serves it.
 
 ``build/venv-tfserving/bin/python services/classifier/tfserving/write_warmup.py FOLDER`` with the
-version's folder, e.g. ``services/classifier/models/emotion/2``. The requests are the gateway's:
+version's folder, e.g. ``services/classifier/models/emotion/3``. The requests are the gateway's:
 batches of the sizes that it forms most, so that no first call of a size is slow.
 """
 
