@@ -32,6 +32,7 @@ class DetectorWithAFault(FaceDetector):
     def __init__(self) -> None:
         super().__init__(Network(PACKAGED_MODEL, 320), Limits())
         self.asked: list[tuple[float, int]] = []
+        self.threads: list[str] = []
         self.entered, self.go_on = threading.Event(), threading.Event()
 
     def analyse(
@@ -41,6 +42,7 @@ class DetectorWithAFault(FaceDetector):
         max_faces: int,
         expected: npt.NDArray[np.float32] | None = None,
     ) -> Analysis:
+        self.threads.append(threading.current_thread().name)
         if data == FAULTY:
             raise ZeroDivisionError("for the test")
         if data == SLOW:
@@ -159,14 +161,35 @@ async def test_streams_end_when_the_server_drains(detector: DetectorWithAFault) 
             idle, busy = Stub(channel).DetectStream(), Stub(channel).DetectStream()
             await idle.write(batch_of(b"x"))
             assert len((await idle.read()).detections) == 1
-            await busy.write(batch_of(SLOW))
+            await busy.write(batch_of(SLOW, b"x"))
             assert await asyncio.to_thread(detector.entered.wait, 10)
             draining = asyncio.create_task(server.drain(servicer.end_streams))
             assert await idle.read() is grpc.aio.EOF
             detector.go_on.set()
-            assert len((await busy.read()).detections) == 1
+            assert len((await busy.read()).detections) == 2
             assert await busy.read() is grpc.aio.EOF
             await draining
+
+
+async def test_only_a_small_picture_alone_is_analysed_on_the_event_loop(
+    detector: DetectorWithAFault, stub: Stub
+) -> None:
+    detector.threads.clear()
+    await stub.Detect(request(b"alone"))
+    await stub.Detect(request(b"of", b"two"))
+    await stub.Detect(request(bytes(200_000)))
+    here = threading.current_thread().name
+    assert [name == here for name in detector.threads] == [True, False, False, False]
+
+    detector.entered.clear()
+    detector.go_on.clear()
+    slow = asyncio.ensure_future(stub.Detect(request(SLOW, b"x")))
+    assert await asyncio.to_thread(detector.entered.wait, 10)
+    detector.threads.clear()
+    await asyncio.wait_for(stub.Detect(request(b"beside")), 10)
+    detector.go_on.set()
+    await slow
+    assert here not in detector.threads
 
 
 async def test_known_faces_say_where_to_look(detector: DetectorWithAFault) -> None:
