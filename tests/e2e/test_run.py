@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FREE_PORTS
+from emotion_local import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,6 +70,16 @@ def test_it_serves_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> 
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert not any(Path(f"/proc/{pid}").exists() for pid in parts)
+
+
+def test_what_only_passes_messages_on_never_interrupts_the_analysis(stack: Stack) -> None:
+    batch = {
+        name
+        for name, process in stack.processes.items()
+        for thread in Path(f"/proc/{process.pid}/task").iterdir()
+        if os.sched_getscheduler(int(thread.name)) == os.SCHED_BATCH
+    }
+    assert batch == {"envoy", "gateway"}
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ class Part:
     """A process to run.
 
     ``health`` is how it is asked whether it serves, at ``port``: grpc.health.v1 or an HTTP GET
-    of ``health_path``. ``ports`` are all ports it opens, by the name of their setting.
+    of ``health_path``. ``ports`` are all ports it opens, by the name of their setting. One that
+    ``yields`` does not interrupt what computes on the cores that all parts share; it waits for its
+    turn, and then handles all messages that have come (Linux' SCHED_BATCH; docs/performance.md).
     """
 
     name: str
@@ -27,6 +29,7 @@ class Part:
     health: Literal["grpc", "http"]
     port: int
     health_path: str = "/"
+    yields: bool = False
 
 
 def plan(settings: LocalSettings) -> list[Part]:
@@ -42,6 +45,7 @@ def plan(settings: LocalSettings) -> list[Part]:
             f"--classifier=127.0.0.1:{s.classifier_port}",
             f"--allowed-origins={s.allowed_origins}",
             *s.gateway_arguments,
+            yields=True,
         ),
         Part(
             "envoy",
@@ -57,6 +61,7 @@ def plan(settings: LocalSettings) -> list[Part]:
             "http",
             s.port,
             "/healthz",
+            yields=True,
         ),
         _service("detector", {"detector_port": s.detector_port}, f"--port={s.detector_port}"),
         _service(
@@ -92,11 +97,12 @@ def render_envoy(settings: LocalSettings, template: Path = ENVOY_TEMPLATE) -> st
     )
 
 
-def _service(name: str, ports: dict[str, int], *arguments: str) -> Part:
+def _service(name: str, ports: dict[str, int], *arguments: str, yields: bool = False) -> Part:
     return Part(
         name,
         (sys.executable, "-m", f"emotion_{name}", *arguments),
         ports,
         "grpc",
         next(iter(ports.values())),
+        yields=yields,
     )

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -83,7 +84,7 @@ class Stack:
     def start_part(self, name: str) -> None:
         """Starts one part; its output goes to its log."""
         with self.log(name).open("wb") as log:
-            self.processes[name] = subprocess.Popen(
+            self.processes[name] = process = subprocess.Popen(
                 self.parts[name].command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -92,6 +93,10 @@ class Stack:
                 start_new_session=True,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
+        if self.parts[name].yields:
+            # Threads that it starts inherit it. Where that is forbidden, it goes without.
+            with suppress(OSError):
+                os.sched_setscheduler(process.pid, os.SCHED_BATCH, os.sched_param(0))
 
     def wait_until_healthy(self, name: str, seconds: float) -> None:
         """Waits until a part says that it serves.
