@@ -95,7 +95,12 @@ async def play(
                 else:
                     tally.failed += 1
             return
-        except grpc.aio.AioRpcError:
+        except (grpc.aio.AioRpcError, asyncio.CancelledError):
+            # The latter, too, where nobody cancelled anything: a connection that is refused while
+            # a frame is being sent makes grpcio cancel the call.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
             tally.broken_streams += 1
             await asyncio.sleep(random.random())
 

@@ -1,8 +1,13 @@
 """The load generator against a real gateway: what it counts is true, and its exit code follows."""
 
+import asyncio
 import json
+import runpy
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -68,3 +73,48 @@ def test_the_job_gives_it_flags_that_it_has() -> None:
     code, told = load("--target=127.0.0.1:1", "--seconds=0.2", *flags)
     assert code == 1
     assert told["lost_share"] == 1
+
+
+class _StreamsThatGrpcioCancels:
+    """In place of the stub: grpcio cancels a call whose connection is refused at a bad moment."""
+
+    def __init__(self, _: object) -> None:
+        pass
+
+    async def StreamRecognize(self, *_: object, **__: object) -> AsyncIterator[Any]:  # noqa: N802
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+        yield
+
+
+class _StreamsWithoutAnEnd(_StreamsThatGrpcioCancels):
+    async def StreamRecognize(self, *_: object, **__: object) -> AsyncIterator[Any]:  # noqa: N802
+        await asyncio.sleep(60)
+        yield
+
+
+@pytest.fixture
+def generator() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(LOAD)))
+
+
+def play(generator: SimpleNamespace, stub: type, seconds: float) -> tuple[Any, Any]:
+    generator.play.__globals__["emotion_pb2_grpc"] = SimpleNamespace(EmotionServiceStub=stub)
+    tally = generator.Tally()
+    return generator.play(None, b"", 100.0, seconds, tally), tally
+
+
+async def test_a_call_that_grpcio_cancels_is_a_broken_stream(generator: SimpleNamespace) -> None:
+    playing, tally = play(generator, _StreamsThatGrpcioCancels, 0.2)
+    await playing
+    assert tally.broken_streams > 0
+
+
+async def test_a_client_that_is_cancelled_ends(generator: SimpleNamespace) -> None:
+    playing, tally = play(generator, _StreamsWithoutAnEnd, 60)
+    task = asyncio.create_task(playing)
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert tally.broken_streams == 0
