@@ -12,7 +12,7 @@ from training.detector.labels import Labels
 from training.pictures import through_jpeg
 
 Floats = NDArray[np.float32]
-Gray = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 _MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]
 _SMALLEST_FACE = 7  # pixels; narrower ones are unsure
@@ -20,14 +20,17 @@ _WIDTHS = (18.0, 240.0)  # of faces on a canvas
 _TILE_WIDTHS = (10.0, 100.0)  # in a mosaic
 _ENLARGED = 2.5  # a face is rarely shown larger than this times its own size
 _COLOUR_CAST = 0.12
+_LOOKED_AT = (320, 640)  # longer side in pixels at which pictures are looked at
+_LOOKED_AT_SHARE = 0.35  # of the faces that are shown in the size that they have then
 _MISSED_SHARE = 0.25  # of the faces that a canvas is made around
 
 
 @dataclass(frozen=True)
 class View:
-    """A canvas with faces: ``pixels`` uint8 [H, W], lengths in its pixels, else as ``Labels``."""
+    """A canvas with faces, lengths in its pixels: ``pixels`` uint8 [H, W, 3] (BGR) or, of gray
+    pictures, [H, W]; else as ``Labels``."""
 
-    pixels: Gray
+    pixels: Pixels
     boxes: Floats
     landmarks: Floats
     unsure: Floats
@@ -56,7 +59,7 @@ class Canvases:
 
     def __init__(self, pictures: Sequence[Picture], labels: Sequence[Labels], size: int) -> None:
         self.pictures, self.labels, self._size = pictures, labels, size
-        self._gray: dict[int, Gray] = {}
+        self._decoded: dict[int, Pixels] = {}
         spots = [Spot(i, box) for i, known in enumerate(labels) for box in known.boxes]
         self._faces = sorted(spots, key=lambda spot: float(spot.box[2]))
         self._face_widths = np.array([spot.box[2] for spot in self._faces])
@@ -65,7 +68,7 @@ class Canvases:
         self.missed: list[Spot] = []
 
     def canvas(self, rng: np.random.Generator) -> View:
-        """The next canvas: four pictures, one around a face, or one with no eye to faces."""
+        """The next canvas, BGR: four pictures, one around a face, or one with no eye to faces."""
         if rng.random() < 0.4:
             view = self._mosaic(rng)
         else:
@@ -76,7 +79,7 @@ class Canvases:
     def _mosaic(self, rng: np.random.Generator) -> View:
         half, size = self._size // 2, self._size
         x, y = (half + int(rng.integers(-half // 3, half // 3 + 1)) for _ in range(2))
-        pixels = np.empty((size, size), np.uint8)
+        pixels = np.empty((size, size, 3), np.uint8)
         parts = []
         for left, top, right, bottom in (
             (0, 0, x, y),
@@ -100,17 +103,16 @@ class Canvases:
         """One picture on ``size`` (width, height): around a face, a false alarm, or anything."""
         choice = rng.random()
         if choice < 0.68 and self._faces:
-            spot, wanted = self._face(rng, widths)
-            scale = wanted / float(spot.box[2])
-        elif choice < 0.8 and self.alarms:
+            spot, scale = self._face(rng, widths)
+        elif choice < 0.84 and self.alarms:
             spot = self.alarms[int(rng.integers(len(self.alarms)))]
-            scale = float(np.exp(rng.normal(0, 0.4)))
+            scale = self._looked_at(spot.picture, rng)
         else:
-            if choice < 0.92 and self._face_free:
+            if choice < 0.94 and self._face_free:
                 number = self._face_free[int(rng.integers(len(self._face_free)))]
             else:
                 number = int(rng.integers(len(self.pictures)))
-            rows, columns = self._picture(number).shape
+            rows, columns = self._picture(number).shape[:2]
             point = rng.random(2) * (columns, rows)
             spot = Spot(number, np.array([*point, 0, 0], np.float32))
             fitting = max(size) / max(rows, columns)
@@ -120,29 +122,39 @@ class Canvases:
         mirror = bool(rng.random() < 0.5)
         place = rng.uniform(0.12, 0.88, 2) * size
         if rng.random() < 0.7:
-            place = filling(place, spot.box, pixels.shape, scale, mirror, size)
+            place = filling(place, spot.box, pixels.shape[:2], scale, mirror, size)
         matrix = placing(spot.box, scale, np.deg2rad(angle), mirror, place)
         fill = 0 if rng.random() < 0.6 else int(rng.integers(256))
-        if rng.random() < _COLOUR_CAST:
-            pixels = cast(self.pictures[spot.picture].colour(), rng)
         return shown(pixels, self.labels[spot.picture], matrix, size, fill)
 
     def _face(self, rng: np.random.Generator, widths: tuple[float, float]) -> tuple[Spot, float]:
-        """A face, and the width to show it with; the missed ones come more often."""
-        if self.missed and rng.random() < _MISSED_SHARE:
-            spot = self.missed[int(rng.integers(len(self.missed)))]
-            low, high = widths
-            high = max(low, min(high, float(spot.box[2]) * _ENLARGED))
-            return spot, float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        """A face, and the scale to show it at; the missed ones come more often."""
+        low, high = widths
+        missed = bool(self.missed) and rng.random() < _MISSED_SHARE
+        if missed or rng.random() < _LOOKED_AT_SHARE:
+            spots = self.missed if missed else self._faces
+            spot = spots[int(rng.integers(len(spots)))]
+            width = float(spot.box[2])
+            if not missed or rng.random() < 0.5:
+                scale = self._looked_at(spot.picture, rng)
+                return spot, float(np.clip(scale, low / width, high / width))
+            high = max(low, min(high, width * _ENLARGED))
+            return spot, float(np.exp(rng.uniform(np.log(low), np.log(high)))) / width
         wanted = float(np.exp(rng.uniform(*np.log(widths))))
         first = int(np.searchsorted(self._face_widths, wanted / _ENLARGED))
         first = min(first, max(0, len(self._faces) - 40))
-        return self._faces[int(rng.integers(first, len(self._faces)))], wanted
+        spot = self._faces[int(rng.integers(first, len(self._faces)))]
+        return spot, wanted / float(spot.box[2])
 
-    def _picture(self, number: int) -> Gray:
-        pixels = self._gray.get(number)
+    def _looked_at(self, number: int, rng: np.random.Generator) -> float:
+        """The scale of a whole picture when it is looked at, with some play."""
+        low, high = np.log(_LOOKED_AT) - np.log(max(self._picture(number).shape[:2]))
+        return float(np.exp(rng.uniform(low - 0.1, high + 0.1)))
+
+    def _picture(self, number: int) -> Pixels:
+        pixels = self._decoded.get(number)
         if pixels is None:
-            pixels = self._gray[number] = self.pictures[number].gray()
+            pixels = self._decoded[number] = self.pictures[number].colour()
         return pixels
 
 
@@ -175,7 +187,7 @@ def filling(
 
 
 def shown(
-    pixels: Gray, labels: Labels, matrix: NDArray[np.float64], size: tuple[int, int], fill: int
+    pixels: Pixels, labels: Labels, matrix: NDArray[np.float64], size: tuple[int, int], fill: int
 ) -> View:
     """A picture as ``matrix`` (from its pixels to the canvas's, edges of pixels count) shows it.
 
@@ -211,8 +223,7 @@ def shown(
     kept = (inside >= 0.55) & (boxes[:, 2] >= _SMALLEST_FACE)
     doubtful = ~kept & (inside > 0.08)
     unsure = np.concatenate([unsure[visible(unsure, size) > 0.08], boxes[doubtful]])
-    gray = np.asarray(canvas, np.uint8)
-    return View(gray, boxes[kept], landmarks[kept], clipped(unsure, size))
+    return View(np.asarray(canvas, np.uint8), boxes[kept], landmarks[kept], clipped(unsure, size))
 
 
 def warp_boxes(boxes: Floats, matrix: NDArray[np.float64]) -> Floats:
@@ -253,8 +264,10 @@ def moved(view: View, x: float, y: float) -> View:
     return View(view.pixels, view.boxes + way, view.landmarks + way[:2], view.unsure + way)
 
 
-def cast(colour: NDArray[np.uint8], rng: np.random.Generator) -> Gray:
-    """BGR [H, W, 3] to gray [H, W] as under coloured light."""
+def luma(colour: Pixels, rng: np.random.Generator) -> Pixels:
+    """BGR [H, W, 3] to gray [H, W], now and then as under coloured light."""
+    if rng.random() >= _COLOUR_CAST:
+        return np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), np.uint8)
     weights = rng.dirichlet((1.0, 1.5, 1.5)).astype(np.float32)
     return np.asarray(cv2.transform(colour, weights[None]), np.uint8)
 
@@ -262,7 +275,7 @@ def cast(colour: NDArray[np.uint8], rng: np.random.Generator) -> Gray:
 def cover(view: View, rng: np.random.Generator) -> View:
     """Hides a part of some faces: a band from one side, as a hand, a mask or a cup does."""
     pixels = view.pixels.copy()
-    rows, columns = pixels.shape
+    rows, columns = pixels.shape[:2]
     for left, top, width, height in view.boxes:
         if rng.random() < 0.5:
             continue
@@ -279,15 +292,15 @@ def cover(view: View, rng: np.random.Generator) -> View:
         if x1 <= x0 or y1 <= y0:
             continue
         if rng.random() < 0.5:
-            pixels[y0:y1, x0:x1] = rng.integers(256)
+            pixels[y0:y1, x0:x1] = rng.integers(256, size=pixels.shape[2:])
         else:  # something else that is in the picture
             x, y = rng.integers(0, columns - (x1 - x0) + 1), rng.integers(0, rows - (y1 - y0) + 1)
             pixels[y0:y1, x0:x1] = view.pixels[y : y + y1 - y0, x : x + x1 - x0]
     return View(pixels, view.boxes, view.landmarks, view.unsure)
 
 
-def relight(pixels: Gray, rng: np.random.Generator) -> Gray:
-    """Other light, another camera, another connection: uint8 [H, W] of the same."""
+def relight(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Other light, another camera, another connection: uint8 [H, W, 3] or [H, W] of the same."""
     if rng.random() < 0.5:
         pixels = np.asarray(cv2.LUT(pixels, _curve(rng)), np.uint8)
     if rng.random() < 0.15:
@@ -298,34 +311,38 @@ def relight(pixels: Gray, rng: np.random.Generator) -> Gray:
     if rng.random() < 0.15:
         pixels = _blurred(pixels, rng)
     if rng.random() < 0.25:
-        noise = np.empty(pixels.shape, np.int16)
+        noise = np.empty(pixels.shape[:2], np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31)))
         cv2.randn(noise, np.zeros(1), np.array([rng.uniform(2, 14)]))
-        pixels = np.asarray(cv2.add(pixels, noise, dtype=cv2.CV_8U), np.uint8)
+        same = cv2.merge([noise] * pixels.shape[2]) if pixels.ndim == 3 else noise
+        pixels = np.asarray(cv2.add(pixels, same, dtype=cv2.CV_8U), np.uint8)
     if rng.random() < 0.25:
         pixels = through_jpeg(pixels, int(rng.integers(20, 85)))
     return pixels
 
 
-def _curve(rng: np.random.Generator) -> Gray:
+def _curve(rng: np.random.Generator) -> Pixels:
     """A random gamma with the dark and the bright end moved, uint8 [256]."""
     low, high = rng.uniform(-0.25, 0.15), rng.uniform(0.8, 1.25)
     gray = np.clip((np.arange(256) / 255 - low) / (high - low), 0, 1)
     return np.asarray(255 * gray ** np.exp(rng.uniform(-0.9, 0.9)), np.uint8)
 
 
-def _side_light(pixels: Gray, rng: np.random.Generator) -> Gray:
+def _side_light(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """Darker towards one side, to a tenth at most."""
-    rows, columns = pixels.shape
+    rows, columns = pixels.shape[:2]
     angle, dark = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.5)
     x = np.linspace(-1, 1, columns, dtype=np.float32)[None] * np.float32(np.cos(angle))
     y = np.linspace(-1, 1, rows, dtype=np.float32)[:, None] * np.float32(np.sin(angle))
     steep = rng.uniform(1, 4)
     ramp = np.clip((x + y) * steep / 2 + 0.5 + rng.uniform(-0.4, 0.4), 0, 1)
-    return (pixels * (dark + (1 - dark) * ramp)).astype(np.uint8)
+    light = (dark + (1 - dark) * ramp).astype(np.float32)
+    if pixels.ndim == 3:
+        light = light[..., None]
+    return (pixels * light).astype(np.uint8)
 
 
-def _blurred(pixels: Gray, rng: np.random.Generator) -> Gray:
+def _blurred(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     if rng.random() < 0.5:
         return np.asarray(cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.5, 1.8)), np.uint8)
     length = int(rng.integers(3, 8))

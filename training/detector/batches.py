@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.detector.augment import Canvases, View
+from training.detector.augment import Canvases, View, luma
 from training.detector.reference import Detector
 from training.detector.targets import encode
 from training.detector.teacher import taught
@@ -49,12 +49,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         rng = np.random.default_rng((self._seed, self.epoch, index))
         views = [self.canvases.canvas(rng) for _ in range(self._batch_size)]
         wanted = np.stack([self._targets(view) for view in views])
-        return np.stack([view.pixels for view in views])[..., None], wanted
+        return np.stack([luma(view.pixels, rng) for view in views])[..., None], wanted
 
     def _targets(self, view: View) -> NDArray[np.float32]:
         if self._teacher:
             return taught(view, self._teacher)
-        return encode(view.boxes, view.landmarks, view.unsure, *view.pixels.shape[::-1])
+        return encode(view.boxes, view.landmarks, view.unsure, *view.pixels.shape[1::-1])
 
     def on_epoch_end(self) -> None:
         """Goes on to the next epoch's canvases."""

@@ -48,6 +48,17 @@ def session(model: bytes | str, threads: int = 1) -> onnxruntime.InferenceSessio
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def resized(pixels: NDArray[np.uint8], longer_side: int) -> NDArray[np.uint8]:
+    """uint8 [H, W] or [H, W, 3] with its longer side at ``longer_side``, reduced or enlarged."""
+    height, width = pixels.shape[:2]
+    scale = longer_side / max(height, width)
+    if scale == 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
+
+
 class Detector:
     """A detector with YuNet's outputs, ours or others', run on whole pictures.
 
@@ -96,12 +107,7 @@ class Detector:
             longer_side: what the picture is scaled to, up or down; None leaves it as it is.
         """
         height, width = pixels.shape[:2]
-        scaled = pixels
-        if longer_side and longer_side != max(height, width):
-            scale = longer_side / max(height, width)
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            scaled = np.asarray(cv2.resize(pixels, size, interpolation=way), np.uint8)
+        scaled = resized(pixels, longer_side) if longer_side else pixels
         faces = choose(self.candidates(scaled, voting_score(min_score)), min_score)
         return faces.scaled(width / scaled.shape[1], height / scaled.shape[0])
 

@@ -1,8 +1,9 @@
 """A reference detector as teacher: what it answers in each cell of a canvas (Hinton et al., 2015).
 
 Its answers are soft and are asked for on the very canvas that the network sees (Beyer et al.,
-2022), so that it teaches tilt, darkness and covered faces, too. The labels correct it: several
-looks at the whole picture know more than its one.
+2022), so that it teaches tilt, darkness and covered faces, too. But it sees the colours, without
+which it finds far less. The labels correct it: several looks at the whole picture know more than
+its one.
 """
 
 import numpy as np
@@ -28,14 +29,14 @@ def taught(view: View, teacher: Detector) -> Floats:
     """Targets of a canvas: the teacher's answers, and the labels' where it misses or is wrong.
 
     Args:
-        view: the canvas.
+        view: the canvas, BGR.
         teacher: three channels, with the network's strides and outputs.
 
     Returns:
         float32 [A, 19], see ``targets``.
     """
-    height, width = view.pixels.shape
-    answers = teacher.answers(np.repeat(view.pixels[..., None], 3, axis=2))
+    height, width = view.pixels.shape[:2]
+    answers = teacher.answers(view.pixels)
     cells, boxes = _boxes(answers, width, height)
     near: NDArray[np.bool_] = np.zeros(len(cells), np.bool_)
     missed: NDArray[np.bool_] = np.ones(len(view.boxes), np.bool_)

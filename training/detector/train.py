@@ -31,7 +31,8 @@ class Recipe:
         size: side of a canvas in pixels, a multiple of 32.
         learning_rate: the highest, see ``fitting.cosine``.
         weight_decay: of kernels, decoupled (AdamW).
-        mine_at: parts of the epochs after which mistakes are collected, to be shown more often.
+        mine_at: parts of the epochs after which mistakes are collected, to be shown more often;
+            at 0 only where there is a start.
         teacher: name of the reference detector that teaches; empty for none.
         start: name of the detector that the weights are taken from; empty for fresh ones.
         seed: of weights and canvases.
@@ -43,7 +44,7 @@ class Recipe:
     size: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 2e-2
-    mine_at: tuple[float, ...] = (0.3, 0.5, 0.7)
+    mine_at: tuple[float, ...] = (0.0, 0.3, 0.6)
     teacher: str = ""
     start: str = ""
     seed: int = 1
@@ -136,7 +137,9 @@ class _Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, batches: Batches, recipe: Recipe, out: Path) -> None:
         super().__init__()
         self._batches, self._file = batches, out / "hard.json"
-        self._mine_at = {round(part * recipe.epochs) for part in recipe.mine_at} - {0}
+        self._mine_at = {round(part * recipe.epochs) for part in recipe.mine_at}
+        if not recipe.start:  # fresh weights take everything for a face, or nothing
+            self._mine_at -= {0}
 
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
         self._batches.epoch = epoch

@@ -82,14 +82,14 @@ def test_visible_parts() -> None:
 
 def test_canvases_are_the_same_for_the_same_seed_and_full_of_faces() -> None:
     made, known = pictures(12)
-    canvases = Canvases(made, known, 96)
+    canvases = Canvases(made, known, 192)
     one = [canvases.canvas(np.random.default_rng(seed)) for seed in range(40)]
-    other = [Canvases(made, known, 96).canvas(np.random.default_rng(seed)) for seed in range(40)]
+    other = [Canvases(made, known, 192).canvas(np.random.default_rng(seed)) for seed in range(40)]
     for view, again in zip(one, other, strict=True):
         np.testing.assert_array_equal(view.pixels, again.pixels)
         np.testing.assert_array_equal(view.boxes, again.boxes)
-        assert view.pixels.shape == (96, 96)
-        assert (visible(view.boxes, (96, 96)) > 0.3).all()
+        assert view.pixels.shape == (192, 192, 3)
+        assert (visible(view.boxes, (192, 192)) > 0.3).all()
     assert sum(len(view.boxes) for view in one) > 40
 
 
@@ -100,5 +100,5 @@ def test_light_and_covers_change_pixels_but_no_shape(change: object) -> None:
     for seed in range(60):
         rng = np.random.default_rng(seed)
         pixels = relight(view.pixels, rng) if change else cover(view, rng).pixels
-        assert pixels.shape == (96, 96)
+        assert pixels.shape == (96, 96, 3)
         assert pixels.dtype == np.uint8

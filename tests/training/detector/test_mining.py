@@ -20,8 +20,9 @@ def test_a_network_that_answers_nothing_misses_every_face() -> None:
     made, known = pictures(6)
     alarms, missed = mining.mine(network.build(), made, known)
     wide = sum(
-        int((one.boxes[:, 2] >= 14 * max(picture.gray().shape) / 320).sum())
+        int((one.boxes[:, 2] >= 14 * max(picture.gray().shape) / side).sum())
         for picture, one in zip(made, known, strict=True)
+        for side in (320, 640)
     )
     assert not alarms
     assert len(missed) == wide > 0
@@ -37,7 +38,7 @@ def test_missed_faces_are_shown_more_often() -> None:
     def times() -> int:
         rng = np.random.default_rng(0)
         drawn = [canvases._face(rng, (18.0, 60.0)) for _ in range(400)]
-        assert all(18 <= width <= 60.1 for _, width in drawn)
+        assert all(17.9 <= scale * one.box[2] <= 60.1 for one, scale in drawn)
         return sum(one.picture == rare for one, _ in drawn)
 
     before = times()

@@ -33,7 +33,7 @@ class _Teacher:
 
 
 def _view(boxes: np.ndarray, points: np.ndarray, unsure: np.ndarray = _NO_BOX) -> View:
-    return View(np.zeros((_SIDE, _SIDE), np.uint8), boxes, points, unsure)
+    return View(np.zeros((_SIDE, _SIDE, 3), np.uint8), boxes, points, unsure)
 
 
 def test_a_face_that_both_know_is_as_the_teacher_has_it() -> None:

@@ -16,7 +16,7 @@ from emotion_detector.picture import Limits
 from training.detector import calibrate, export, network, start, targets, train
 from training.detector.reference import Detector, session
 
-_RECIPE = train.Recipe(epochs=2, steps=8, batch_size=8, size=64, mine_at=(0.5,))
+_RECIPE = train.Recipe(epochs=2, steps=16, batch_size=8, size=64, mine_at=(0.5,))
 _ROOT = Path(__file__).resolve().parents[3]
 _PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector_gray.onnx"
 
