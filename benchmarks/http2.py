@@ -64,9 +64,10 @@ class GrpcStream:
 
     def send(self, message: bytes) -> None:
         """Sends a message; what the server has no room for yet waits here."""
-        self._waiting += _GRPC_PREFIX.pack(0, len(message))
-        self._waiting += message
-        self._push()
+        data = _GRPC_PREFIX.pack(0, len(message)) + message
+        sent = 0 if self._waiting else self._send_some(data)
+        if sent < len(data):
+            self._waiting += data[sent:]
 
     def end(self) -> None:
         """Half-closes: no more messages come. What waits is lost."""
@@ -132,15 +133,19 @@ class GrpcStream:
 
     def _push(self) -> None:
         """Sends as much of what waits as both windows allow."""
-        room = min(len(self._waiting), *self._window.values())
+        del self._waiting[: self._send_some(self._waiting)]
+
+    def _send_some(self, data: bytes | bytearray) -> int:
+        """Sends as much of ``data`` as both windows allow, and tells how much."""
+        room = min(len(data), *self._window.values())
         if room <= 0:
-            return
+            return 0
         for stream in self._window:
             self._window[stream] -= room
-        with memoryview(self._waiting) as waiting:
+        with memoryview(data) as view:
             for begin in range(0, room, self._max_frame):
-                self._frame(_DATA, 0, _STREAM, waiting[begin : min(begin + self._max_frame, room)])
-        del self._waiting[:room]
+                self._frame(_DATA, 0, _STREAM, view[begin : min(begin + self._max_frame, room)])
+        return room
 
     def _frame(self, kind: int, flags: int, stream: int, payload: bytes | memoryview) -> None:
         self._out += _FRAME_HEAD.pack(len(payload).to_bytes(3, "big"), kind, flags, stream)

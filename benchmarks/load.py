@@ -79,7 +79,8 @@ class Connection:
         self._socket.close()
 
     def _flush(self) -> None:
-        self._out += self._stream.data_to_send()
+        more = self._stream.data_to_send()
+        self._out = self._out + more if self._out else more  # mostly, nothing is left to copy
         if self._out:
             try:
                 sent = self._socket.send(self._out)

@@ -55,9 +55,9 @@ class WebSocketStream:
         """Half-closes: no more messages come."""
         self._protocol.send_binary(b"\1")
 
-    def data_to_send(self) -> bytes:
+    def data_to_send(self) -> bytearray:
         """Takes the bytes for the socket."""
-        return b"".join(self._protocol.data_to_send())
+        return bytearray().join(self._protocol.data_to_send())
 
     def receive(self, data: bytes) -> Iterator[bytes]:
         """Takes bytes off the socket and gives the messages that are complete.

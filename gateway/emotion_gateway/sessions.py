@@ -91,12 +91,11 @@ class Session:
             )
             return
         self._last_frame_id = frame.frame_id
-        if refusal := image_refusal(frame.image, self._max_image_bytes):
+        image = frame.image  # a copy, each time
+        if refusal := image_refusal(image, self._max_image_bytes):
             self._refuse(owed, refusal.code, refusal.message)
             return
-        owed.job = Job(
-            frame.image, owed.options.max_faces, owed.options.min_detection_score, now_us
-        )
+        owed.job = Job(image, owed.options.max_faces, owed.options.min_detection_score, now_us)
         if self._waiting is not None:
             self._waiting.job = None
             self._answer(self._waiting, dropped=emotion_pb2.Dropped())
