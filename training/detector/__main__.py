@@ -72,7 +72,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     free = [p for p in pictures if p.held_out and p.face_free]
 
     print("curves", flush=True)
-    curves = evaluate.curves(found, held_out)
+    curves = evaluate.curves(found | evaluate.colour_blind(options.data), held_out)
     thresholds = {name: one["threshold"] for name, one in curves["machine 320"].items()}
     folder = subfolder(options.data, "reference-models")
     results = {"curves": curves}

@@ -42,6 +42,7 @@ YUNETS = {
     "YuNet 2023mar": "face_detection_yunet_2023mar.onnx",
     "YuNet n": "yunet_n_640_640.onnx",
 }
+_COLOUR_BLIND = "YuNet 2023mar"
 _LOWEST = 0.03
 _CONDITION_ALARMS = 0.1
 _SEED = 5
@@ -67,6 +68,16 @@ def detectors(ours: Mapping[str, Path], data: Path) -> dict[str, Detector]:
     return found | {name: Detector(free_size(folder / file)) for name, file in YUNETS.items()}
 
 
+def colour_blind(data: Path) -> dict[str, Detector]:
+    """YuNet 2023mar on the gray pictures that ours sees, by name: what colours are worth to it.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    model = free_size(subfolder(data, "reference-models") / YUNETS[_COLOUR_BLIND])
+    return {f"{_COLOUR_BLIND}, gray": Detector(model, colour=False)}
+
+
 def sets(pictures: Sequence[Picture], labels: Sequence[Labels]) -> dict[str, HeldOut]:
     """The pictures held out of training.
 
@@ -85,24 +96,32 @@ def sets(pictures: Sequence[Picture], labels: Sequence[Labels]) -> dict[str, Hel
 
 
 def curves(found: Mapping[str, Detector], held_out: Mapping[str, HeldOut]) -> Results:
-    """Recall at equal false alarms and precision over recall, for each set, size and detector."""
+    """Recall at equal false alarms and precision over recall, by set and size, then by detector.
+
+    The set "all" is of the pictures of all sets.
+    """
     results: Results = {}
-    for key, pictures in held_out.items():
-        for size in SIZES:
-            judged = _judge(found, pictures, size, f"{key} {size}")
-            results[f"{key} {size}"] = {
-                name: {
-                    "pictures": j.pictures,
-                    "faces": j.faces,
-                    "recall": [recall_at(j, alarms) for alarms in ALARMS],
-                    "recall_curve": [recall_at(j, alarms) for alarms in CURVE_ALARMS],
-                    "precision_curve": [precision_at(j, recall) for recall in CURVE_RECALLS],
-                    "threshold": threshold_at(j, _CONDITION_ALARMS),
-                    "at_served_score": _at_score(j, SERVED_SCORE),
-                }
-                for name, j in judged.items()
-            }
+    for size in SIZES:
+        sets = {
+            key: _judge(found, pictures, size, f"{key} {size}")
+            for key, pictures in held_out.items()
+        }
+        every = {name: together(judged[name] for judged in sets.values()) for name in found}
+        for key, judged in {"all": every, **sets}.items():
+            results[f"{key} {size}"] = {name: _curve(one) for name, one in judged.items()}
     return results
+
+
+def _curve(judged: Judged) -> Results:
+    return {
+        "pictures": judged.pictures,
+        "faces": judged.faces,
+        "recall": [recall_at(judged, alarms) for alarms in ALARMS],
+        "recall_curve": [recall_at(judged, alarms) for alarms in CURVE_ALARMS],
+        "precision_curve": [precision_at(judged, recall) for recall in CURVE_RECALLS],
+        "threshold": threshold_at(judged, _CONDITION_ALARMS),
+        "at_served_score": _at_score(judged, SERVED_SCORE),
+    }
 
 
 def _judge(

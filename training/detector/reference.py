@@ -64,10 +64,12 @@ class Detector:
 
     Args:
         model: an ONNX model of free size.
+        colour: whether a model of three channels is shown the colours of pictures that have any.
     """
 
-    def __init__(self, model: bytes | str) -> None:
+    def __init__(self, model: bytes | str, *, colour: bool = True) -> None:
         self._session = session(model)
+        self._colour = colour
         source = self._session.get_inputs()[0]
         self._input, self.channels = source.name, int(source.shape[1])
         self._names = [f"{kind}_{stride}" for stride in STRIDES for kind in OUTPUTS]
@@ -89,7 +91,7 @@ class Detector:
         height, width = pixels.shape[:2]
         rows, columns = (-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
         tensor = np.zeros((1, self.channels, rows, columns), np.float32)
-        if pixels.ndim == 3 and self.channels == 1:
+        if pixels.ndim == 3 and (self.channels == 1 or not self._colour):
             pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
         tensor[0, :, :height, :width] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         values = [value[0] for value in self._session.run(self._names, {self._input: tensor})]

@@ -5,16 +5,25 @@ from typing import Any
 
 from benchmarks.plots import line_plot
 from training.detector.conditions import CONDITIONS
-from training.detector.evaluate import ALARMS, CURVE_ALARMS, CURVE_RECALLS, PARTS, SERVED_SCORE
+from training.detector.evaluate import (
+    ALARMS,
+    CURVE_ALARMS,
+    CURVE_RECALLS,
+    PARTS,
+    SERVED_SCORE,
+    SIZES,
+)
 
 Results = Mapping[str, Any]
 
 BEGIN = "<!-- written by python -m training.detector evaluate -->"
 
 _SETS = {
+    "all": "All pictures of both kinds below together",
     "people": "Boxes drawn by people (street scenes, most faces masked, and PASCAL VOC pictures)",
     "machine": "Boxes that the references agree on (everyday scenes, sport, stage, portraits)",
 }
+_BOXES = {"all": "all pictures", "people": "people's boxes", "machine": "machine's boxes"}
 
 
 def markdown(results: Results, plots: Sequence[str]) -> str:
@@ -38,14 +47,14 @@ def card(results: Results) -> str:
     found, free = results["clips"]["found"], results["face_free"]
     rows = [
         [
-            f"recall at {alarms:g} false alarms a picture, {key}'s boxes, longer side 320",
+            f"recall at 0.1 false alarms a picture, {boxes}, longer side {size}",
             *(
-                f"{results['curves'][f'{key} 320'][n]['recall'][ALARMS.index(alarms)]:.3f}"
+                f"{results['curves'][f'{key} {size}'][n]['recall'][ALARMS.index(0.1)]:.3f}"
                 for n in names
             ),
         ]
-        for key in _SETS
-        for alarms in (0.1, 0.5)
+        for key, boxes in _BOXES.items()
+        for size in SIZES
     ]
     rows.append(
         [
@@ -75,6 +84,8 @@ def svgs(results: Results) -> dict[str, str]:
     """Plots by file name: recall over false alarms, precision over recall, by set and size."""
     plots = {}
     for key, found in results["curves"].items():
+        if key.startswith("all"):
+            continue
         name = key.replace(" ", "-")
         for kind, xs, label, log in (
             ("recall", CURVE_ALARMS, "false alarms a picture", True),
@@ -101,7 +112,7 @@ def _curves(curves: Results) -> list[str]:
     for key, title in _SETS.items():
         rows = []
         some: Mapping[str, Any] = {}
-        for size in (320, 640):
+        for size in SIZES:
             found = curves[f"{key} {size}"]
             for name, one in found.items():
                 some = one

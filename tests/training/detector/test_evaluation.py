@@ -62,6 +62,12 @@ def test_equal_detectors_are_equally_good(results: evaluate.Results) -> None:
     for found in results["curves"].values():
         assert found["ours"] == found["YuNet 2023mar"]
         assert found["ours"]["faces"] > 0
+    for size in evaluate.SIZES:
+        every, people, machine = (
+            results["curves"][f"{key} {size}"]["ours"] for key in ("all", "people", "machine")
+        )
+        assert every["faces"] == people["faces"] + machine["faces"]
+        assert every["pictures"] == people["pictures"] + machine["pictures"]
     for row in results["conditions"].values():
         assert row["recall"]["ours"] == row["recall"]["YuNet 2023mar"]
 
@@ -124,3 +130,11 @@ def test_a_detector_that_follows_a_shift_does_not_jitter() -> None:
 
     assert still.jitter(look, views, shifts, 0.5) < 0.01
     assert still.jitter(look, views, shifts, 0.5) > 10
+
+
+def test_a_colour_blind_detector_sees_a_gray_picture(model: bytes) -> None:
+    colour_model = export.with_colour(model)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    gray = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    blind = Detector(colour_model, colour=False)
+    np.testing.assert_array_equal(blind.answers(pixels), Detector(colour_model).answers(gray))
