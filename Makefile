@@ -189,8 +189,9 @@ build/stamps/custom-kinds: build/stamps/node tests/deploy/custom_kinds/package.j
 	@cd tests/deploy/custom_kinds && $(NODE) npm ci --no-audit --no-fund --silent
 	@touch $@
 
+# Two side by side: the longest wait most of the time, as pods do before they leave.
 deploy: build/stamps/test build/stamps/tfserving build/stamps/custom-kinds  ## tests of images and manifests that need no cluster
-	$(BIN)/pytest tests/deploy --ignore tests/deploy/containers
+	$(BIN)/pytest tests/deploy --ignore tests/deploy/containers -n 2 --maxschedchunk 1
 
 lock-images: build/stamps/uv  ## locks what each image installs to the versions of run.txt
 	@for name in stubs web envoy load; do \

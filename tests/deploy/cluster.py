@@ -26,6 +26,8 @@ from deploy.manifests import Resource, pause_seconds, pod
 from running import ROOT, free_port
 
 _A, _IN = 1, 1
+# Tests that run side by side have addresses of their own.
+_NETWORK = 83 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 class Service(Protocol):
@@ -222,7 +224,7 @@ class Deployment:
 
     async def _add(self) -> None:
         number = next(self._numbers)
-        address = f"127.83.{number // 250}.{number % 250 + 1}"
+        address = f"127.{_NETWORK}.{number // 250}.{number % 250 + 1}"
         log = self._folder / f"{self.name}-{number}.log"
         given = {e["name"]: e["value"] for e in self._container["env"]}
         given |= {
