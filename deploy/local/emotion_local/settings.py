@@ -31,6 +31,10 @@ class LocalSettings(BaseSettings):
     work_directory: Path = Field(
         ROOT / "build/local", description="folder for logs and the rendered Envoy configuration"
     )
+    give_way: bool = Field(
+        True,
+        description="gateway and Envoy never interrupt the analysis; false treats all parts alike",
+    )
     start_seconds: float = Field(60.0, gt=0, description="how long the parts may take to start")
 
     def ports(self) -> dict[str, int]:

@@ -94,7 +94,7 @@ class Stack:
                 start_new_session=True,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
-        if self.parts[name].yields:
+        if self.parts[name].yields and self.settings.give_way:
             # Threads that it starts inherit both. Where that is forbidden, it goes without.
             with suppress(OSError):
                 os.sched_setscheduler(process.pid, os.SCHED_BATCH, os.sched_param(0))
