@@ -121,6 +121,7 @@ TRAINING := TF_CPP_MIN_LOG_LEVEL=2 PYTHONPATH=services/detector:. build/venv-tra
 DATA_FLAG = $(if $(DATA),--data $(DATA))
 CLASSIFIER_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/classifier)
 DETECTOR_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/detector)
+DETECTOR = services/detector/emotion_detector/models/face_detector_gray.onnx
 SERVED = services/classifier/models/emotion/$(VERSION)
 VERSION = $(lastword $(shell ls services/classifier/models/emotion | grep -x '[0-9]*' | sort -n))
 
@@ -130,8 +131,8 @@ train-classifier: build/stamps/training  ## trains the expression classifier and
 	KERAS_BACKEND=tensorflow $(TRAINING) -m training.classifier export $(CLASSIFIER_FLAGS) --version build/training/emotion/$$(($(VERSION) + 1))
 
 train-detector: build/stamps/training  ## trains the face detector and exports it to build/
-	$(TRAINING) -m training.detector train $(DETECTOR_FLAGS) --start services/detector/emotion_detector/models/face_detector_gray.onnx
-	KERAS_BACKEND=tensorflow $(TRAINING) -m training.detector export $(DETECTOR_FLAGS)
+	$(TRAINING) -m training.detector train $(DETECTOR_FLAGS) --start $(DETECTOR)
+	KERAS_BACKEND=tensorflow $(TRAINING) -m training.detector export $(DETECTOR_FLAGS) --average $(DETECTOR)
 
 evaluate: build/stamps/training  ## measures both models; the tables and plots of docs/
 	$(TRAINING) -m training.classifier evaluate --docs $(CLASSIFIER_FLAGS)

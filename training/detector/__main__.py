@@ -36,6 +36,7 @@ def _train(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from training.detector import calibrate, data, export, labels, train
     from training.fitting import WEIGHTS
+    from training.folder import file_bytes
 
     folder = options.out / "training"
     if not (folder / WEIGHTS).exists():
@@ -43,6 +44,8 @@ def _export(options: argparse.Namespace) -> None:
             f"no finished training in {folder}; run the train command with the same --out"
         )
     gray = export.to_onnx(train.load(folder))
+    if options.average:
+        gray = export.averaged(gray, file_bytes(options.average))
     pictures = data.load(options.data)
     known = labels.make(pictures, options.data, options.out / "labels")
     score = calibrate.score_at_alarms(gray, pictures, known)
@@ -144,6 +147,13 @@ def _parser() -> argparse.ArgumentParser:
                 help="a detector that the export wrote, to start from in place of fresh weights",
             )
             add_verbose(command)
+        if run is _export:
+            command.add_argument(
+                "--average",
+                type=Path,
+                metavar="ONNX",
+                help="the detector that the training started from: the mean of both is written",
+            )
         if run is _evaluate:
             command.add_argument(
                 "--model", type=Path, default=_PACKAGED, help="ONNX file (%(default)s)"
