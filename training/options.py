@@ -1,6 +1,9 @@
-"""Options that both command lines have."""
+"""What both command lines have in common."""
 
 import argparse
+import sys
+
+from training.folder import DataError
 
 
 def verbosity(text: str) -> int | str:
@@ -17,3 +20,16 @@ def add_verbose(command: argparse.ArgumentParser) -> None:
         choices=("auto", 0, 1, 2),
         help="as Keras' fit: auto is a progress bar, 2 a line an epoch for logs",
     )
+
+
+def carry_out(options: argparse.Namespace) -> int:
+    """Does ``options.run``; the exit status: 2 where data is missing or damaged, 130 for Ctrl-C."""
+    try:
+        options.run(options)
+    except (DataError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where this one was", file=sys.stderr)
+        return 130
+    return 0

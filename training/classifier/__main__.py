@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.folder import DataError, default_folder, newest_version
-from training.options import add_verbose
+from training.options import add_verbose, carry_out
 
 _ROOT = Path(__file__).resolve().parents[2]
 _DOCUMENT = _ROOT / "docs/models-classifier.md"
@@ -109,12 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--data", type=Path, default=default_folder())
         command.add_argument("--out", type=Path, default=_ROOT / "build/training/classifier")
     options = parser.parse_args(arguments)
-    try:
-        options.run(options)
-    except (DataError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return carry_out(options)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.folder import DataError, default_folder, newest_version
-from training.options import add_verbose
+from training.options import add_verbose, carry_out
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector_gray.onnx"
@@ -183,12 +183,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 2 where data is missing or damaged."""
     options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except (DataError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return carry_out(options)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ def mine(
     """
     alarms: list[Spot] = []
     missed: list[Spot] = []
+    print(f"collecting mistakes at {' and '.join(map(str, _SIDES))}", flush=True)
+    progress = keras.utils.Progbar(len(_SIDES) * len(pictures), unit_name="picture")
     for side in _SIDES:
         for first in range(0, len(pictures), _BATCH):
             numbers = range(first, min(first + _BATCH, len(pictures)))
@@ -47,6 +49,7 @@ def mine(
                     for box in not_found(known.boxes, faces.boxes)
                     if box[2] >= _LEAST_WIDTH * scale
                 ]
+            progress.add(len(numbers))
     return alarms, missed
 
 

@@ -80,3 +80,18 @@ def test_a_start_that_is_not_there_is_named(
     assert command.main([*named, "--start", str(tmp_path / "absent.onnx")]) == 2
     assert "absent.onnx" in capsys.readouterr().err
     assert not trainings
+
+
+def test_an_interrupted_training_says_that_it_can_go_on(
+    trainings: list[dict[str, Any]],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train", interrupt)
+    assert command.main(["train", "--data", str(folder)]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert trainings == []
