@@ -30,6 +30,9 @@ def carry_out(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where this one was", file=sys.stderr)
+        print(
+            "interrupted; a training goes on with its last whole epoch when it is called again",
+            file=sys.stderr,
+        )
         return 130
     return 0

@@ -1,8 +1,8 @@
 """A reference detector as teacher: what it answers in each cell of a canvas (Hinton et al., 2015).
 
 Its answers are soft and are asked for on the very canvas that the network sees (Beyer et al.,
-2022), so that it teaches tilt, darkness and covered faces, too. But it sees the colours, without
-which it finds far less. The labels correct it: several looks at the whole picture know more than
+2022), so that it teaches tilt, darkness and covered faces, too. But it sees the colours, as
+it was made for. The labels correct it: several looks at the whole picture know more than
 its one.
 """
 

@@ -20,8 +20,7 @@ class Part:
     ``health`` is how it is asked whether it serves, at ``port``: grpc.health.v1 or an HTTP GET
     of ``health_path``. ``ports`` are all ports it opens, by the name of their setting. One that
     ``yields`` does not interrupt what computes on the cores that all parts share; it waits for its
-    turn, and then handles all messages that have come (Linux' SCHED_BATCH, and niceness;
-    docs/performance.md).
+    turn, and then handles all messages that have come (Linux' SCHED_BATCH; docs/performance.md).
     """
 
     name: str

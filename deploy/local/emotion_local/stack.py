@@ -18,7 +18,6 @@ from emotion_local.parts import Part, plan, render_envoy
 from emotion_local.settings import LocalSettings
 
 _POLL_SECONDS = 0.05
-_YIELDING_NICENESS = 5
 _STOP_SECONDS = 15.0
 _MAX_RESTARTS = 3
 _RESTART_WINDOW_SECONDS = 60.0
@@ -95,11 +94,9 @@ class Stack:
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
         if self.parts[name].yields and self.settings.give_way:
-            # Threads that it starts inherit both. Where that is forbidden, it goes without.
+            # Threads that it starts inherit it. Where that is forbidden, it goes without.
             with suppress(OSError):
                 os.sched_setscheduler(process.pid, os.SCHED_BATCH, os.sched_param(0))
-            with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, _YIELDING_NICENESS)
 
     def wait_until_healthy(self, name: str, seconds: float) -> None:
         """Waits until a part says that it serves.
