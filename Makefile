@@ -121,7 +121,7 @@ TRAINING := TF_CPP_MIN_LOG_LEVEL=2 PYTHONPATH=services/detector:. build/venv-tra
 DATA_FLAG = $(if $(DATA),--data $(DATA))
 CLASSIFIER_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/classifier)
 DETECTOR_FLAGS = $(DATA_FLAG) $(if $(OUT),--out $(OUT)/detector)
-DETECTOR = services/detector/emotion_detector/models/face_detector_gray.onnx
+DETECTOR = services/detector/emotion_detector/models/face_detector.onnx
 SERVED = services/classifier/models/emotion/$(VERSION)
 VERSION = $(lastword $(shell ls services/classifier/models/emotion | grep -x '[0-9]*' | sort -n))
 

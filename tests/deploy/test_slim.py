@@ -24,22 +24,30 @@ from emotion_detector.boxes import Faces
 from emotion_detector.network import letterbox, scale_onto
 from emotion_detector.picture import Limits, PictureError, decode, _upright
 
-noise = numpy.random.default_rng(1).integers(0, 256, (480, 640), dtype=numpy.uint8)
+colour = numpy.random.default_rng(1).integers(0, 256, (480, 640, 3), dtype=numpy.uint8)
+noise = numpy.ascontiguousarray(colour[:, :, 0])
 digest = hashlib.sha256()
+def update(picture):
+    digest.update(picture.pixels)
+    digest.update(picture.luma(1))
+    digest.update(picture.luma(2))
 for suffix in (".jpg", ".png", ".webp"):
-    data = cv2.imencode(suffix, noise)[1].tobytes()
-    digest.update(decode(data, Limits()).luma)
+    data = cv2.imencode(suffix, colour)[1].tobytes()
+    update(decode(data, Limits(), 320))
     for length in range(0, len(data), len(data) // 9):
         broken = bytearray(data)
         broken[length : length + 40] = b"\\xff" * 40
         for damaged in (data[:length], bytes(broken)):
             try:
-                digest.update(decode(damaged, Limits()).luma)
+                update(decode(damaged, Limits(), 320))
             except PictureError as error:
                 digest.update(str(error).encode())
 for orientation in range(1, 9):
+    digest.update(numpy.ascontiguousarray(_upright(colour, orientation)))
     digest.update(numpy.ascontiguousarray(_upright(noise, orientation)))
-digest.update(scale_onto(noise, letterbox(640, 480, 320)))
+scaled = scale_onto(colour, letterbox(640, 480, 320))
+for plane in cv2.split(scaled):
+    digest.update(plane)
 boxes = numpy.array([[100, 90, 60, 70], [-20, 300, 400, 420]], numpy.float32)
 landmarks = (numpy.arange(20, dtype=numpy.float32) * 7).reshape(2, 5, 2)
 digest.update(cut_chips(noise, Faces(boxes, landmarks, numpy.ones(2, numpy.float32))))

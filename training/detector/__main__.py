@@ -11,7 +11,7 @@ from training.folder import DataError, default_folder, newest_version
 from training.options import add_verbose, carry_out
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector_gray.onnx"
+_PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector.onnx"
 _TEACHER = "yunet_n_640_640.onnx"
 _CARD = _PACKAGED.parent / "README.md"
 _DOCUMENT = _ROOT / "docs/models-detector.md"
@@ -43,20 +43,16 @@ def _export(options: argparse.Namespace) -> None:
         raise DataError(
             f"no finished training in {folder}; run the train command with the same --out"
         )
-    gray = export.to_onnx(train.load(folder))
+    detector = export.to_onnx(train.load(folder))
     if options.average:
-        gray = export.averaged(gray, file_bytes(options.average))
+        detector = export.averaged(detector, file_bytes(options.average))
     pictures = data.load(options.data)
     known = labels.make(pictures, options.data, options.out / "labels")
-    score = calibrate.score_at_alarms(gray, pictures, known)
+    score = calibrate.score_at_alarms(detector, pictures, known)
     print(f"0.5 is what was {score:.3f}: at most {calibrate.ALARMS:g} false alarms a picture")
-    gray = export.with_scores_shifted(gray, score)
-    for name, content in (
-        ("face_detector_gray.onnx", gray),
-        ("face_detector_bgr.onnx", export.with_colour(gray)),
-    ):
-        (options.out / name).write_bytes(content)
-        print(f"wrote {options.out / name}")
+    file = options.out / "face_detector.onnx"
+    file.write_bytes(export.with_scores_shifted(detector, score))
+    print(f"wrote {file}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -75,7 +71,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     free = [p for p in pictures if p.held_out and p.face_free]
 
     print("curves", flush=True)
-    curves = evaluate.curves(found | evaluate.colour_blind(options.data), held_out)
+    curves = evaluate.curves(found | evaluate.colour_blind(models, options.data), held_out)
     thresholds = {name: one["threshold"] for name, one in curves["machine 320"].items()}
     folder = subfolder(options.data, "reference-models")
     results = {"curves": curves}
@@ -120,11 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     for name, run, text in (
         ("train", _train, "make labels and train; goes on where it was interrupted"),
-        (
-            "export",
-            _export,
-            "write ONNX files of the trained network, for gray and for BGR pictures",
-        ),
+        ("export", _export, "write an ONNX file of the trained network"),
         ("evaluate", _evaluate, "measure a model beside YuNet on pictures held out of training"),
     ):
         command = commands.add_parser(name, help=text, description=text)

@@ -19,7 +19,8 @@ _SMALLEST_FACE = 7  # pixels; narrower ones are unsure
 _WIDTHS = (18.0, 240.0)  # of faces on a canvas
 _TILE_WIDTHS = (10.0, 100.0)  # in a mosaic
 _ENLARGED = 2.5  # a face is rarely shown larger than this times its own size
-_COLOUR_CAST = 0.12
+_PALER, _TINTED = 0.2, 0.25  # shares of canvases
+_GAIN = 0.3  # of a channel, as a logarithm
 _LOOKED_AT = (320, 640)  # longer side in pixels at which pictures are looked at
 _LOOKED_AT_SHARE = 0.35  # of the faces that are shown in the size that they have then
 _MISSED_SHARE = 0.25  # of the faces that a canvas is made around
@@ -27,8 +28,8 @@ _MISSED_SHARE = 0.25  # of the faces that a canvas is made around
 
 @dataclass(frozen=True)
 class View:
-    """A canvas with faces, lengths in its pixels: ``pixels`` uint8 [H, W, 3] (BGR) or, of gray
-    pictures, [H, W]; else as ``Labels``."""
+    """A canvas with faces, lengths in its pixels: ``pixels`` uint8 [H, W, 3], BGR; else as
+    ``Labels``."""
 
     pixels: Pixels
     boxes: Floats
@@ -192,7 +193,7 @@ def shown(
     """A picture as ``matrix`` (from its pixels to the canvas's, edges of pixels count) shows it.
 
     Args:
-        pixels: uint8 [H, W] or [H, W, 3].
+        pixels: uint8 [H, W, 3].
         labels: of it.
         matrix: 2x3, a similarity.
         size: width and height of the canvas.
@@ -264,12 +265,17 @@ def moved(view: View, x: float, y: float) -> View:
     return View(view.pixels, view.boxes + way, view.landmarks + way[:2], view.unsure + way)
 
 
-def luma(colour: Pixels, rng: np.random.Generator) -> Pixels:
-    """BGR [H, W, 3] to gray [H, W], now and then as under coloured light."""
-    if rng.random() >= _COLOUR_CAST:
-        return np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), np.uint8)
-    weights = rng.dirichlet((1.0, 1.5, 1.5)).astype(np.float32)
-    return np.asarray(cv2.transform(colour, weights[None]), np.uint8)
+def recoloured(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """BGR [H, W, 3] as under another light, paler, or gray, as cameras have it in the dark."""
+    choice = rng.random()
+    if choice >= _PALER + _TINTED:
+        return pixels
+    if choice < _PALER:
+        kept = max(0.0, float(rng.uniform(-0.7, 0.9)))
+        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))[..., None]
+        return np.asarray(np.rint(gray + kept * (pixels.astype(np.float32) - gray)), np.uint8)
+    gains = np.exp(rng.uniform(-_GAIN, _GAIN, 3))
+    return np.asarray(np.minimum(np.rint(pixels * gains), 255), np.uint8)
 
 
 def cover(view: View, rng: np.random.Generator) -> View:
@@ -300,7 +306,7 @@ def cover(view: View, rng: np.random.Generator) -> View:
 
 
 def relight(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Other light, another camera, another connection: uint8 [H, W, 3] or [H, W] of the same."""
+    """Other light, another camera, another connection: uint8 [H, W, 3] of the same."""
     if rng.random() < 0.5:
         pixels = np.asarray(cv2.LUT(pixels, _curve(rng)), np.uint8)
     if rng.random() < 0.15:
@@ -314,8 +320,7 @@ def relight(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         noise = np.empty(pixels.shape[:2], np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31)))
         cv2.randn(noise, np.zeros(1), np.array([rng.uniform(2, 14)]))
-        same = cv2.merge([noise] * pixels.shape[2]) if pixels.ndim == 3 else noise
-        pixels = np.asarray(cv2.add(pixels, same, dtype=cv2.CV_8U), np.uint8)
+        pixels = np.asarray(cv2.add(pixels, cv2.merge([noise] * 3), dtype=cv2.CV_8U), np.uint8)
     if rng.random() < 0.25:
         pixels = through_jpeg(pixels, int(rng.integers(20, 85)))
     return pixels
@@ -337,9 +342,7 @@ def _side_light(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     steep = rng.uniform(1, 4)
     ramp = np.clip((x + y) * steep / 2 + 0.5 + rng.uniform(-0.4, 0.4), 0, 1)
     light = (dark + (1 - dark) * ramp).astype(np.float32)
-    if pixels.ndim == 3:
-        light = light[..., None]
-    return (pixels * light).astype(np.uint8)
+    return (pixels * light[..., None]).astype(np.uint8)
 
 
 def _blurred(pixels: Pixels, rng: np.random.Generator) -> Pixels:

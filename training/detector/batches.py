@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.detector.augment import Canvases, View, luma
+from training.detector.augment import Canvases, View, recoloured
 from training.detector.reference import Detector
 from training.detector.targets import encode
 from training.detector.teacher import taught
@@ -45,11 +45,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._steps
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """uint8 [B, S, S, 1] and targets float32 [B, A, 19]."""
+        """uint8 [B, S, S, 3] (BGR) and targets float32 [B, A, 19]."""
         rng = np.random.default_rng((self._seed, self.epoch, index))
         views = [self.canvases.canvas(rng) for _ in range(self._batch_size)]
         wanted = np.stack([self._targets(view) for view in views])
-        return np.stack([luma(view.pixels, rng) for view in views])[..., None], wanted
+        return np.stack([recoloured(view.pixels, rng) for view in views]), wanted
 
     def _targets(self, view: View) -> NDArray[np.float32]:
         if self._teacher:

@@ -39,11 +39,11 @@ def score_at_alarms(model: bytes, pictures: Sequence[Picture], labels: Sequence[
     progress = keras.utils.Progbar(len(chosen), unit_name="picture")
     judged = []
     for picture, known in chosen:
-        pixels = picture.gray()
-        least = _LEAST_WIDTH * max(pixels.shape) / _SIZE
+        pixels = picture.colour()
+        least = _LEAST_WIDTH * max(pixels.shape[:2]) / _SIZE
         judged.append(judge(detector.find(pixels, _LOWEST, _SIZE), known, least))
         progress.add(1)
-    free = [p.gray() for p in pictures if p.face_free and not p.held_out]
+    free = [p.colour() for p in pictures if p.face_free and not p.held_out]
     best = [float(detector.find(pixels, _LOWEST, _SIZE).scores.max(initial=0)) for pixels in free]
     score = max(threshold_at(together(judged), ALARMS), above(best, FACE_FREE_ALARMS))
     return min(max(score, 0.05), 0.95)

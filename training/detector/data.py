@@ -54,18 +54,7 @@ class Picture:
         Raises:
             DataError: the file is damaged.
         """
-        return self._decode(cv2.IMREAD_COLOR)
-
-    def gray(self) -> NDArray[np.uint8]:
-        """Luma, uint8 [H, W].
-
-        Raises:
-            DataError: the file is damaged.
-        """
-        return self._decode(cv2.IMREAD_GRAYSCALE)
-
-    def _decode(self, flags: int) -> NDArray[np.uint8]:
-        pixels = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
             raise DataError(f"picture {self.name} of the data folder is damaged")
         return np.asarray(pixels, np.uint8)

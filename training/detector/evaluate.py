@@ -68,14 +68,15 @@ def detectors(ours: Mapping[str, Path], data: Path) -> dict[str, Detector]:
     return found | {name: Detector(free_size(folder / file)) for name, file in YUNETS.items()}
 
 
-def colour_blind(data: Path) -> dict[str, Detector]:
-    """YuNet 2023mar on the gray pictures that ours sees, by name: what colours are worth to it.
+def colour_blind(ours: Mapping[str, Path], data: Path) -> dict[str, Detector]:
+    """Ours and YuNet 2023mar on gray pictures, by name: what colours are worth to them.
 
     Raises:
-        DataError: the file is missing or damaged.
+        DataError: a file is missing or damaged.
     """
-    model = free_size(subfolder(data, "reference-models") / YUNETS[_COLOUR_BLIND])
-    return {f"{_COLOUR_BLIND}, gray": Detector(model, colour=False)}
+    yunet = free_size(subfolder(data, "reference-models") / YUNETS[_COLOUR_BLIND])
+    models = {name: file_bytes(file) for name, file in ours.items()} | {_COLOUR_BLIND: yunet}
+    return {f"{name}, gray": Detector(model, colour=False) for name, model in models.items()}
 
 
 def sets(pictures: Sequence[Picture], labels: Sequence[Labels]) -> dict[str, HeldOut]:
@@ -171,9 +172,7 @@ def _looks(
         return lambda pixels, score: detector.find(pixels, score, min(320, max(pixels.shape)))
 
     def as_served(detector: FaceDetector) -> still.Look:
-        return lambda pixels, score: detector.find(
-            np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8), score
-        )
+        return detector.find
 
     looks = {name: once(detector) for name, detector in found.items()}
     return looks | {f"{name}, as served": as_served(one) for name, one in served.items()}
@@ -314,7 +313,10 @@ def chips(
     rows = np.flatnonzero((faces.usage == fer.TEST) & ~faces.seen & (majority >= 0) & faces.exact)
     rng = np.random.default_rng(_SEED)
     rows = rng.permutation(rows)[:most]
-    places = [picture.gray() for picture in backgrounds]
+    places = [
+        np.asarray(cv2.cvtColor(picture.colour(), cv2.COLOR_BGR2GRAY), np.uint8)
+        for picture in backgrounds
+    ]
     results: Results = {}
     for title, factor, angle in (
         ("twice as large", 2, 0.0),
@@ -324,7 +326,7 @@ def chips(
         kept, cut = [], []
         for number, row in enumerate(rows):
             canvas, middle = _pasted(faces.pixels[row], places[number % len(places)], factor, angle)
-            seen = served.find(canvas, SERVED_SCORE)
+            seen = served.find(np.dstack([canvas] * 3), SERVED_SCORE)
             near = _holding(seen, middle, 48 * factor)
             if near is not None:
                 kept.append(row)
@@ -370,10 +372,9 @@ def times(models: Mapping[str, bytes], rounds: int = 200) -> Results:
     taken: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(rounds + 20):
         for name, one in sessions.items():
-            source = one.get_inputs()[0]
-            picture = rng.uniform(0, 255, (1, source.shape[1], 256, 320)).astype(np.float32)
+            picture = rng.uniform(0, 255, (1, 3, 256, 320)).astype(np.float32)
             begin = time.perf_counter()
-            one.run(None, {source.name: picture})
+            one.run(None, {one.get_inputs()[0].name: picture})
             taken[name].append(time.perf_counter() - begin)
     seconds = {name: np.array(values[20:]) for name, values in taken.items()}
     base = seconds["YuNet 2023mar"]

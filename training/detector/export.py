@@ -14,16 +14,15 @@ from training.detector import network
 Floats = NDArray[np.float32]
 
 _OPSET, _IR = 17, 8
-_BGR_TO_GRAY = (0.114, 0.587, 0.299)  # ITU-R BT.601, as JPEG's luma
 _PARTS = (("cls", 1, True), ("obj", 1, True), ("bbox", 4, False), ("kps", 10, False))
 
 
 def to_onnx(model: keras.Model) -> bytes:
     """An ONNX file of what ``network.build`` makes.
 
-    Input ``input`` float32 [N, 1, H, W], values 0 to 255; outputs ``cls_s``, ``obj_s`` (0 to 1),
-    ``bbox_s``, ``kps_s`` of strides s, each [N, H/s * W/s, 1, 1, 4 or 10]. Batch normalisation and
-    the scale of the pixels are folded into the convolutions.
+    Input ``input`` float32 [N, 3, H, W], BGR, values 0 to 255; outputs ``cls_s``, ``obj_s`` (0 to
+    1), ``bbox_s``, ``kps_s`` of strides s, each [N, H/s * W/s, 1, 1, 4 or 10]. Batch normalisation
+    and the scale of the pixels are folded into the convolutions.
 
     Raises:
         ValueError: the model has a layer that this does not know.
@@ -64,38 +63,19 @@ def averaged(one: bytes, other: bytes) -> bytes:
     return _checked(models[0])
 
 
-def with_scores_shifted(gray: bytes, score: float) -> bytes:
+def with_scores_shifted(detector: bytes, score: float) -> bytes:
     """The same detector with other scores, in the same order: what had ``score`` has 0.5.
 
     Args:
-        gray: an ONNX file as ``to_onnx`` makes it.
+        detector: an ONNX file as ``to_onnx`` makes it.
         score: between 0 and 1.
     """
-    model = onnx.load_from_string(gray)
+    model = onnx.load_from_string(detector)
     for tensor in model.graph.initializer:
         if tensor.name.startswith("answers_") and tensor.name.endswith("_bias"):
             bias = numpy_helper.to_array(tensor).copy()
             bias[: network.OBJECT.stop] -= np.log(score / (1 - score))
             tensor.CopyFrom(numpy_helper.from_array(bias, tensor.name))
-    return _checked(model)
-
-
-def with_colour(gray: bytes) -> bytes:
-    """The same detector for three channels, blue, green, red, as ``cv2.FaceDetectorYN`` loads it.
-
-    Args:
-        gray: an ONNX file as ``to_onnx`` makes it.
-    """
-    model = onnx.load_from_string(gray)
-    weights = np.array(_BGR_TO_GRAY, np.float32).reshape(1, 3, 1, 1)
-    for node in model.graph.node:
-        for place, name in enumerate(node.input):
-            if name == "input":
-                node.input[place] = "gray"
-    luma = helper.make_node("Conv", ["input", "bgr_to_gray"], ["gray"], "gray", kernel_shape=[1, 1])
-    model.graph.node.insert(0, luma)
-    model.graph.initializer.append(numpy_helper.from_array(weights, "bgr_to_gray"))
-    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 3
     return _checked(model)
 
 
@@ -240,7 +220,7 @@ class _Graph:
             "face_detector",
             [
                 helper.make_tensor_value_info(
-                    "input", TensorProto.FLOAT, ["batch", 1, "height", "width"]
+                    "input", TensorProto.FLOAT, ["batch", network.CHANNELS, "height", "width"]
                 )
             ],
             self._outputs,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from training.detector.augment import Spot
 from training.detector.data import Picture
 from training.detector.labels import Labels, overlaps, shared_areas
+from training.detector.network import CHANNELS
 from training.detector.reference import resized
 from training.detector.targets import levels
 
@@ -40,7 +41,7 @@ def mine(
     for side in _SIDES:
         for first in range(0, len(pictures), _BATCH):
             numbers = range(first, min(first + _BATCH, len(pictures)))
-            found = _find(model, [pictures[number].gray() for number in numbers], side)
+            found = _find(model, [pictures[number].colour() for number in numbers], side)
             for number, (faces, scale) in zip(numbers, found, strict=True):
                 known = labels[number]
                 alarms += [Spot(number, box) for box in false_alarms(faces.boxes, known)]
@@ -54,16 +55,16 @@ def mine(
 
 
 def _find(
-    model: keras.Model, lumas: Sequence[NDArray[np.uint8]], side: int
+    model: keras.Model, pixels: Sequence[NDArray[np.uint8]], side: int
 ) -> list[tuple[Faces, float]]:
     """Faces in each picture, looked at with its longer side at ``side``, and its pixels in one."""
-    canvases = np.zeros((_BATCH, side, side, 1), np.uint8)  # always as many: compiled once
+    canvases = np.zeros((_BATCH, side, side, CHANNELS), np.uint8)  # always as many: compiled once
     scales = []
-    for canvas, luma in zip(canvases, lumas, strict=False):
-        scaled = resized(luma, side)
-        rows, columns = scaled.shape
-        canvas[:rows, :columns, 0] = scaled
-        scales.append((luma.shape[1] / columns, luma.shape[0] / rows))
+    for canvas, picture in zip(canvases, pixels, strict=False):
+        scaled = resized(picture, side)
+        rows, columns = scaled.shape[:2]
+        canvas[:rows, :columns] = scaled
+        scales.append((picture.shape[1] / columns, picture.shape[0] / rows))
     answers = np.asarray(model.predict_on_batch(canvases), np.float32)
     return [
         (suppress(decode(levels(answer, side, side), side, _MIN_SCORE)).scaled(*scale), scale[0])

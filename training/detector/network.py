@@ -1,9 +1,9 @@
-"""The face detector's network: YuNet's size and outputs, gray input.
+"""The face detector's network: YuNet's size, input and outputs.
 
 After YuNet (Wu, Peng & Yu, 2023): pointwise-then-depthwise units, three levels joined from coarse
-to fine (feature pyramid, Lin et al., 2017), no anchors. Apart from it: one gray channel; full
-convolutions with stride where the maps are large, which cost a CPU less than the unit and its
-pooling there; all sixteen answers of a cell from one convolution.
+to fine (feature pyramid, Lin et al., 2017), no anchors. Apart from it: full convolutions with
+stride where the maps are large, which cost a CPU less than the unit and its pooling there; all
+sixteen answers of a cell from one convolution.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ STRIDES = (8, 16, 32)
 # Columns of a cell's answers: class and object (before the sigmoid), box, landmarks.
 CLASS, OBJECT, BOX, LANDMARKS = slice(0, 1), slice(1, 2), slice(2, 6), slice(6, 16)
 ANSWERS = 16
+CHANNELS = 3  # blue, green, red
 SCALE = 1 / 128
 _PRIOR = -4.0  # of class and object: nearly all cells have no face
 
@@ -28,7 +29,7 @@ class ScalePixels(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(dtype="float32", **{k: v for k, v in kwargs.items() if k != "dtype"})
 
     def call(self, pictures: Any) -> Any:
-        """float32 [N, H, W, 1] or [N, 1, H, W] of [N, H, W, 1]."""
+        """float32 [N, H, W, 3] or [N, 3, H, W] of [N, H, W, 3]."""
         pictures = keras.ops.cast(pictures, "float32") * SCALE
         if channel_axis() == 1:
             # A view: PyTorch then keeps all maps in the order that its convolutions are quickest
@@ -39,7 +40,7 @@ class ScalePixels(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: Any) -> Any:
         """As the layout has it."""
         if channel_axis() == 1:
-            return (input_shape[0], 1, *input_shape[1:3])
+            return (input_shape[0], input_shape[3], *input_shape[1:3])
         return input_shape
 
 
@@ -47,12 +48,12 @@ def build() -> keras.Model:
     """The network, with fresh weights.
 
     Returns:
-        A model from gray pictures, uint8 or float32 [N, H, W, 1], H and W multiples of 32, to
+        A model from BGR pictures, uint8 or float32 [N, H, W, 3], H and W multiples of 32, to
         float32 [N, A, 16]: the answers of the cells of strides 8, 16 and 32, one level after
         another, row by row. Columns: see ``CLASS``, ``OBJECT``, ``BOX``, ``LANDMARKS``.
     """
     set_up_backend()
-    inputs = keras.Input((None, None, 1), name="input")
+    inputs = keras.Input((None, None, CHANNELS), name="input")
     maps = ScalePixels()(inputs)
     maps = convolution(maps, 16, stride=2)
     maps = _unit(convolution(maps, 32, stride=2), 32)

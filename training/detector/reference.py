@@ -49,7 +49,7 @@ def session(model: bytes | str, threads: int = 1) -> onnxruntime.InferenceSessio
 
 
 def resized(pixels: NDArray[np.uint8], longer_side: int) -> NDArray[np.uint8]:
-    """uint8 [H, W] or [H, W, 3] with its longer side at ``longer_side``, reduced or enlarged."""
+    """uint8 [H, W, 3] with its longer side at ``longer_side``, reduced or enlarged."""
     height, width = pixels.shape[:2]
     scale = longer_side / max(height, width)
     if scale == 1:
@@ -64,18 +64,17 @@ class Detector:
 
     Args:
         model: an ONNX model of free size.
-        colour: whether a model of three channels is shown the colours of pictures that have any.
+        colour: whether it is shown the colours of pictures, or their luma three times.
     """
 
     def __init__(self, model: bytes | str, *, colour: bool = True) -> None:
         self._session = session(model)
         self._colour = colour
-        source = self._session.get_inputs()[0]
-        self._input, self.channels = source.name, int(source.shape[1])
+        self._input = self._session.get_inputs()[0].name
         self._names = [f"{kind}_{stride}" for stride in STRIDES for kind in OUTPUTS]
 
     def candidates(self, pixels: NDArray[np.uint8], min_score: float) -> Faces:
-        """Faces before suppression; ``pixels`` uint8 [H, W, 3] (BGR), or [H, W] for one channel."""
+        """Faces before suppression; ``pixels`` uint8 [H, W, 3], BGR."""
         return decode(self._run(pixels), -(-pixels.shape[1] // _MULTIPLE) * _MULTIPLE, min_score)
 
     def answers(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -90,10 +89,11 @@ class Detector:
         """Of each stride class, object, box and landmarks, as ``boxes.decode`` takes them."""
         height, width = pixels.shape[:2]
         rows, columns = (-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
-        tensor = np.zeros((1, self.channels, rows, columns), np.float32)
-        if pixels.ndim == 3 and (self.channels == 1 or not self._colour):
-            pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
-        tensor[0, :, :height, :width] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        tensor = np.zeros((1, 3, rows, columns), np.float32)
+        if self._colour:
+            tensor[0, :, :height, :width] = pixels.transpose(2, 0, 1)
+        else:
+            tensor[0, :, :height, :width] = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
         values = [value[0] for value in self._session.run(self._names, {self._input: tensor})]
         step = len(OUTPUTS)
         return [tuple(values[i : i + step]) for i in range(0, len(values), step)]
@@ -104,7 +104,7 @@ class Detector:
         """Faces of a picture, in its pixels, best score first.
 
         Args:
-            pixels: uint8 [H, W, 3] (BGR) or [H, W].
+            pixels: uint8 [H, W, 3], BGR.
             min_score: 0 to 1.
             longer_side: what the picture is scaled to, up or down; None leaves it as it is.
         """

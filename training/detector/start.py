@@ -18,7 +18,7 @@ def set_weights(model: keras.Model, onnx_file: bytes, canvases: NDArray[np.uint8
     Args:
         model: from ``network.build``.
         onnx_file: the file's content.
-        canvases: uint8 [N, S, S, 1], of the kind that training shows.
+        canvases: uint8 [N, S, S, 3] (BGR), of the kind that training shows.
 
     Raises:
         ValueError: the file is of another network.

@@ -15,6 +15,11 @@ _SIDE = 1.15
 _MAX_OVERSAMPLING = 8
 
 
+def least_side(faces: Faces) -> float:
+    """Side of the smallest square that ``cut_chips`` cuts out, in the pixels of ``faces``."""
+    return float(_sides(faces).min(initial=np.inf))
+
+
 def cut_chips(luma: npt.NDArray[np.uint8], faces: Faces) -> npt.NDArray[np.uint8]:
     """Cuts ``faces`` out of ``luma`` (uint8 [height, width]): uint8 [N, 48, 48].
 
@@ -22,7 +27,7 @@ def cut_chips(luma: npt.NDArray[np.uint8], faces: Faces) -> npt.NDArray[np.uint8
     picture, the picture's edge is repeated.
     """
     chips = np.empty((len(faces), CHIP_SIZE, CHIP_SIZE), np.uint8)
-    sides = _SIDE * np.sqrt(faces.boxes[:, 2] * faces.boxes[:, 3])
+    sides = _sides(faces)
     centres = faces.boxes[:, :2] + faces.boxes[:, 2:] / 2
     angles = roll_angles(faces.landmarks)
     for chip, side, centre, angle in zip(chips, sides, centres, angles, strict=True):
@@ -42,6 +47,11 @@ def cut_chips(luma: npt.NDArray[np.uint8], faces: Faces) -> npt.NDArray[np.uint8
             else cv2.resize(fine, (CHIP_SIZE, CHIP_SIZE), interpolation=cv2.INTER_AREA)
         )
     return chips
+
+
+def _sides(faces: Faces) -> npt.NDArray[np.float32]:
+    sides: npt.NDArray[np.float32] = _SIDE * np.sqrt(faces.boxes[:, 2] * faces.boxes[:, 3])
+    return sides
 
 
 def roll_angles(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -20,9 +20,9 @@ from emotion_detector.boxes import (
     outside,
     voting_score,
 )
-from emotion_detector.chips import cut_chips
+from emotion_detector.chips import CHIP_SIZE, cut_chips, least_side
 from emotion_detector.network import Network, letterbox, scale_onto
-from emotion_detector.picture import Limits, Picture
+from emotion_detector.picture import Limits
 from emotion_detector.picture import decode as decode_picture
 from emotion_detector.windows import around
 
@@ -78,15 +78,18 @@ class FaceDetector:
             PictureError: the picture can not be decoded.
         """
         begin = time.perf_counter()
-        picture = decode_picture(data, self._limits)
+        picture = decode_picture(data, self._limits, self._network.longer_side)
         decoded = time.perf_counter()
         if expected is None:
-            found = self.find(picture.luma, min_score)
+            found = self.find(picture.pixels, min_score)
         else:
-            found = self.find_again(picture.luma, min_score, expected)
-        faces = _inside(found, picture).take(slice(max_faces))
-        chips = cut_chips(picture.luma, faces)
-        height, width = picture.luma.shape
+            found = self.find_again(picture.pixels, min_score, expected)
+        height, width = picture.pixels.shape[:2]
+        faces = _inside(found, width, height).take(slice(max_faces))
+        detected = time.perf_counter()
+        luma = picture.luma(CHIP_SIZE / least_side(faces))
+        decoded_again = time.perf_counter()
+        chips = cut_chips(luma, faces.scaled(luma.shape[1] / width, luma.shape[0] / height))
         fractions = Faces(clip(faces.boxes, width, height), faces.landmarks, faces.scores).scaled(
             1 / width, 1 / height
         )
@@ -95,35 +98,35 @@ class FaceDetector:
             picture.height,
             fractions,
             chips,
-            decode_seconds=decoded - begin,
-            detect_seconds=time.perf_counter() - decoded,
+            decode_seconds=decoded - begin + decoded_again - detected,
+            detect_seconds=detected - decoded + time.perf_counter() - decoded_again,
         )
 
-    def find(self, luma: npt.NDArray[np.uint8], min_score: float) -> Faces:
-        """All faces of ``luma`` (uint8 [height, width]), in its pixels, best score first.
+    def find(self, pixels: npt.NDArray[np.uint8], min_score: float) -> Faces:
+        """All faces of ``pixels`` (uint8 [height, width, 3], BGR), in them, best score first.
 
         Where a look finds no face or a large one, another is taken at half the size and a
         quarter of the cost, and its large faces replace what overlaps them.
         """
-        longer_side = min(self._network.longer_side, max(luma.shape))
-        faces = self._look(luma, longer_side, min_score)
+        longer_side = min(self._network.longer_side, max(pixels.shape[:2]))
+        faces = self._look(pixels, longer_side, min_score)
         while longer_side >= 2 * _SMALLEST_LOOK and not self._network.fixed:
-            large = _LARGE * max(luma.shape) / longer_side
+            large = _LARGE * max(pixels.shape[:2]) / longer_side
             if len(faces) and faces.boxes[:, 2].max() < large:
                 break
             longer_side //= 2
-            close = self._look(luma, longer_side, min_score)
+            close = self._look(pixels, longer_side, min_score)
             close = close.take(close.boxes[:, 2] >= large)
             faces = join([close, outside(faces, close)])
         return faces.take(np.argsort(-faces.scores, kind="stable"))
 
     def find_again(
         self,
-        luma: npt.NDArray[np.uint8],
+        pixels: npt.NDArray[np.uint8],
         min_score: float,
         expected: npt.NDArray[np.float32],
     ) -> Faces:
-        """The faces around ``expected`` (float32 [N, 4], fractions of the picture) in ``luma``.
+        """The faces around ``expected`` (float32 [N, 4], fractions of the picture) in ``pixels``.
 
         It runs the network on parts of the very canvas that a look everywhere would use, cut
         at multiples of its largest stride. So a face is seen by the same cells, at the same
@@ -131,16 +134,16 @@ class FaceDetector:
         """
         if len(expected) == 0:
             return NO_FACES
-        height, width = luma.shape
-        longer_side = min(self._network.longer_side, max(luma.shape))
+        height, width = pixels.shape[:2]
+        longer_side = min(self._network.longer_side, max(pixels.shape[:2]))
         canvas = letterbox(width, height, longer_side, self._network.fixed)
         inner = np.array([canvas.inner_width, canvas.inner_height] * 2, np.float32)
         windows = around(expected * inner, canvas)
         area = sum(window.width * window.height for window in windows)
         large = (expected[:, 2] * canvas.inner_width).max() >= _LARGE
         if self._network.fixed or large or area > _WORTHWHILE * canvas.width * canvas.height:
-            return self.find(luma, min_score)
-        scaled = scale_onto(luma, canvas)
+            return self.find(pixels, min_score)
+        scaled = scale_onto(pixels, canvas)
         parts = []
         for window in windows:
             outputs = self._network.run_window(scaled, window)
@@ -149,15 +152,14 @@ class FaceDetector:
         faces = choose(join([NO_FACES, *parts]), min_score)
         return faces.scaled(width / canvas.inner_width, height / canvas.inner_height)
 
-    def _look(self, luma: npt.NDArray[np.uint8], longer_side: int, min_score: float) -> Faces:
-        height, width = luma.shape
+    def _look(self, pixels: npt.NDArray[np.uint8], longer_side: int, min_score: float) -> Faces:
+        height, width = pixels.shape[:2]
         canvas = letterbox(width, height, longer_side, self._network.fixed)
-        outputs = self._network.run(luma, canvas)
+        outputs = self._network.run(pixels, canvas)
         faces = choose(decode(outputs, canvas.width, voting_score(min_score)), min_score)
         return faces.scaled(width / canvas.inner_width, height / canvas.inner_height)
 
 
-def _inside(faces: Faces, picture: Picture) -> Faces:
-    """The faces of which something is inside the picture."""
-    height, width = picture.luma.shape
+def _inside(faces: Faces, width: int, height: int) -> Faces:
+    """The faces of which something is inside a picture of ``width`` x ``height`` pixels."""
     return faces.take(np.all(clip(faces.boxes, width, height)[:, 2:] > 0, axis=1))

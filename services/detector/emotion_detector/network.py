@@ -12,6 +12,7 @@ import onnxruntime
 STRIDES = (8, 16, 32)
 OUTPUTS = ("cls", "obj", "bbox", "kps")
 _COLUMNS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+_CHANNELS = 3  # blue, green, red
 _MULTIPLE = 32  # of the largest stride: width and height of every canvas
 
 
@@ -63,21 +64,20 @@ class Window:
     height: int
 
 
-def scale_onto(luma: npt.NDArray[np.uint8], canvas: Canvas) -> npt.NDArray[np.uint8]:
-    """``luma`` (uint8, any size) in the size that it has on ``canvas``."""
+def scale_onto(pixels: npt.NDArray[np.uint8], canvas: Canvas) -> npt.NDArray[np.uint8]:
+    """``pixels`` (uint8 [height, width, 3], any size) in the size that they have on ``canvas``."""
     inner = (canvas.inner_width, canvas.inner_height)
-    if luma.shape[::-1] == inner:
-        return luma
-    return np.asarray(cv2.resize(luma, inner, interpolation=cv2.INTER_AREA), np.uint8)
+    if pixels.shape[1::-1] == inner:
+        return pixels
+    return np.asarray(cv2.resize(pixels, inner, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class Network:
     """A loaded model; safe to use from several threads, each call runs on its caller's thread.
 
-    The input is float32 [1, C, H, W] with values 0..255 and C 1 (gray) or 3 (the gray picture
-    three times, for models made for BGR such as the public YuNet); the outputs are ``cls_s``,
-    ``obj_s`` (both 0..1), ``bbox_s``, ``kps_s`` for strides s of 8, 16, 32, each
-    [1, H/s * W/s, 1, 1, 4 or 10].
+    The input is float32 [1, 3, H, W], BGR with values 0..255, as the public YuNet has it; the
+    outputs are ``cls_s``, ``obj_s`` (both 0..1), ``bbox_s``, ``kps_s`` for strides s of 8, 16, 32,
+    each [1, H/s * W/s, 1, 1, 4 or 10].
 
     Args:
         path: the ONNX file.
@@ -93,13 +93,12 @@ class Network:
         self._session = _load(path)
         source = self._session.get_inputs()[0]
         shape = source.shape
-        if source.type != "tensor(float)" or len(shape) != 4 or shape[1] not in (1, 3):
+        if source.type != "tensor(float)" or len(shape) != 4 or shape[1] != _CHANNELS:
             raise ModelError(
                 f"model {path} takes {source.type} {shape}; "
-                "tensor(float) [N, 1 or 3, height, width] is expected"
+                "tensor(float) [N, 3, height, width] is expected"
             )
         self._input = source.name
-        self._channels: int = shape[1]
         self._names = [f"{kind}_{stride}" for stride in STRIDES for kind in OUTPUTS]
         missing = set(self._names) - {output.name for output in self._session.get_outputs()}
         if missing:
@@ -114,13 +113,14 @@ class Network:
         self._try_out(path)
 
     def run(
-        self, luma: npt.NDArray[np.uint8], canvas: Canvas
+        self, pixels: npt.NDArray[np.uint8], canvas: Canvas
     ) -> list[tuple[npt.NDArray[np.float32], ...]]:
-        """Runs the network on ``luma`` (uint8 [height, width], any size), scaled onto ``canvas``.
+        """Runs the network on a picture, scaled onto ``canvas``.
 
-        Returns for each of ``STRIDES`` the four ``OUTPUTS``, float32 [H/s * W/s, 1, 1, 4, 10].
+        ``pixels`` is uint8 [height, width, 3], BGR, of any size. Returns for each of ``STRIDES``
+        the four ``OUTPUTS``, float32 [H/s * W/s, 1, 1, 4, 10].
         """
-        return self._run(scale_onto(luma, canvas), canvas.width, canvas.height)
+        return self._run(scale_onto(pixels, canvas), canvas.width, canvas.height)
 
     def run_window(
         self, scaled: npt.NDArray[np.uint8], window: Window
@@ -133,8 +133,9 @@ class Network:
         self, part: npt.NDArray[np.uint8], width: int, height: int
     ) -> list[tuple[npt.NDArray[np.float32], ...]]:
         tensor = self._tensor(width, height)
-        rows, columns = part.shape
-        tensor[:, :, :rows, :columns] = part
+        rows, columns = part.shape[:2]
+        for channel, plane in enumerate(cv2.split(part)):
+            tensor[0, channel, :rows, :columns] = plane
         tensor[:, :, rows:, :] = 0
         tensor[:, :, :rows, columns:] = 0
         values = self._session.run(self._names, {self._input: tensor})
@@ -146,15 +147,15 @@ class Network:
 
     def _tensor(self, width: int, height: int) -> npt.NDArray[np.float32]:
         """This thread's input memory, in the shape asked for; its values are left over."""
-        count = self._channels * height * width
+        count = _CHANNELS * height * width
         memory: npt.NDArray[np.float32] | None = getattr(self._buffers, "memory", None)
         if memory is None or memory.size < count:
             memory = self._buffers.memory = np.empty(count, np.float32)
-        return memory[:count].reshape(1, self._channels, height, width)
+        return memory[:count].reshape(1, _CHANNELS, height, width)
 
     def _try_out(self, path: Path) -> None:
         canvas = letterbox(self.longer_side, self.longer_side, self.longer_side, self.fixed)
-        blank = np.zeros((canvas.inner_height, canvas.inner_width), np.uint8)
+        blank = np.zeros((canvas.inner_height, canvas.inner_width, _CHANNELS), np.uint8)
         try:
             outputs = self.run(blank, canvas)
         except Exception as error:

@@ -1,7 +1,8 @@
-"""A picture file as upright luma, within limits."""
+"""A picture file as upright pixels, within limits."""
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -10,9 +11,8 @@ import simplejpeg
 
 from emotion_detector.header import CorruptFileError, Header, UnknownFormatError, read_header
 
-# JPEGs are decoded to a half, a quarter or an eighth as long as this many pixels stay on the
-# longer side: enough for a 48x48 chip of any face that the network finds at 320.
-_ENOUGH_PIXELS = 1280
+_MOST_LUMA = 1280  # pixels on the longer side: more are not decoded for chips if a half has them
+_REDUCTIONS = (8, 4, 2, 1)  # that a JPEG can be decoded to without decoding all of it
 
 
 class Fault(Enum):
@@ -45,30 +45,53 @@ class Limits:
 class Picture:
     """A decoded picture.
 
-    ``luma`` is uint8 [height, width], upright, perhaps smaller than the file's picture;
+    ``pixels`` is uint8 [height, width, 3], BGR, upright, perhaps smaller than the file's picture;
     ``width`` and ``height`` are the full size in pixels as shown, orientation applied.
     """
 
-    luma: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint8]
     width: int
     height: int
+    _data: bytes
+    _header: Header
+
+    def luma(self, scale: float) -> npt.NDArray[np.uint8]:
+        """uint8 [height, width], upright: ``scale`` times as large as ``pixels`` or larger, but
+        no larger than the file's picture.
+
+        Where ``pixels`` are too few, a JPEG is decoded again, so this costs as much as ``decode``.
+        """
+        stored = max(self._header.width, self._header.height)
+        wanted = min(scale * max(self.pixels.shape[:2]), _MOST_LUMA, stored)
+        if self._header.format != "JPEG" or wanted <= max(self.pixels.shape[:2]):
+            return np.asarray(cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+        gray = _decode_jpeg(self._data, self._header, "GRAY", wanted)
+        return _upright(gray[:, :, 0], self._header.orientation)
 
 
-def decode(data: bytes, limits: Limits) -> Picture:
+def decode(data: bytes, limits: Limits, longer_side: int) -> Picture:
     """Decodes a JPEG, PNG or WebP file; of an animation the first frame.
+
+    JPEGs are decoded to a half, a quarter or an eighth as long as ``longer_side`` pixels stay on
+    the longer side: reading fewer pixels costs less.
 
     Raises:
         PictureError: the file is empty, over a limit, of another format, or damaged. The limits
             are checked by the file's header, before anything is decoded.
     """
     header = _checked_header(data, limits)
-    stored = _decode_jpeg(data, header) if header.format == "JPEG" else _decode_other(data, header)
-    luma = _upright(stored, header.orientation)
+    stored = (
+        _decode_jpeg(data, header, "BGR", longer_side)
+        if header.format == "JPEG"
+        else _decode_other(data, header)
+    )
     swapped = header.orientation >= 5
     return Picture(
-        luma,
+        _upright(stored, header.orientation),
         width=header.height if swapped else header.width,
         height=header.width if swapped else header.height,
+        _data=data,
+        _header=header,
     )
 
 
@@ -101,34 +124,35 @@ def _checked_header(data: bytes, limits: Limits) -> Header:
     return header
 
 
-def _decode_jpeg(data: bytes, header: Header) -> npt.NDArray[np.uint8]:
-    factor = 1
-    while factor < 8 and max(header.width, header.height) >= 2 * factor * _ENOUGH_PIXELS:
-        factor *= 2
+def _decode_jpeg(
+    data: bytes, header: Header, colorspace: Literal["BGR", "GRAY"], longer_side: float
+) -> npt.NDArray[np.uint8]:
+    """uint8 [height, width, 3 or 1], as small as leaves ``longer_side`` pixels, if it has them."""
+    stored = max(header.width, header.height)
+    factor = next(f for f in _REDUCTIONS if f == 1 or stored >= f * longer_side)
     width, height = -(-header.width // factor), -(-header.height // factor)
     try:
-        decoded = simplejpeg.decode_jpeg(
-            data, colorspace="GRAY", min_width=width, min_height=height, strict=True
+        decoded: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            data, colorspace=colorspace, min_width=width, min_height=height, strict=True
         )
     except ValueError as error:
         raise PictureError(Fault.CORRUPT, f"JPEG is damaged or cut short: {error}") from error
-    luma: npt.NDArray[np.uint8] = decoded[:, :, 0]
-    if luma.shape != (height, width):
+    if decoded.shape[:2] != (height, width):
         raise PictureError(Fault.CORRUPT, "JPEG has another size than its header says")
-    return luma
+    return decoded
 
 
 def _decode_other(data: bytes, header: Header) -> npt.NDArray[np.uint8]:
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        luma = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise PictureError(Fault.CORRUPT, f"{header.format} is damaged") from error
-    if luma is None:
+    if pixels is None:
         raise PictureError(Fault.CORRUPT, f"{header.format} is damaged: its pixels do not decode")
-    if luma.shape != (header.height, header.width):
+    if pixels.shape[:2] != (header.height, header.width):
         raise PictureError(Fault.CORRUPT, f"{header.format} has another size than its header says")
-    return np.asarray(luma, np.uint8)
+    return np.asarray(pixels, np.uint8)
 
 
 def _upright(stored: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:

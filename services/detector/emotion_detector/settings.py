@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 _MIB = 1024 * 1024
 
-PACKAGED_MODEL = Path(__file__).parent / "models" / "face_detector_gray.onnx"
+PACKAGED_MODEL = Path(__file__).parent / "models" / "face_detector.onnx"
 
 
 class DetectorSettings(GrpcSettings):

@@ -12,29 +12,30 @@ from training.detector.data import Picture
 from training.detector.labels import Labels
 
 _LANDMARKS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.78], [0.65, 0.78]], np.float32)
+_SKIN, _DARK = (190, 200, 240), (20, 20, 20)
 
 
 def face(
     pixels: NDArray[np.uint8], box: tuple[float, float, float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draws an oval with two eyes, a nose and a mouth; its box [4] and landmarks [5, 2]."""
+    """Draws a pink oval with two eyes, a nose and a mouth; its box [4] and landmarks [5, 2]."""
     x, y, width, height = box
     middle = round(x + width / 2), round(y + height / 2)
-    cv2.ellipse(pixels, middle, (round(width / 2), round(height / 2)), 0, 0, 360, 220, -1)
+    cv2.ellipse(pixels, middle, (round(width / 2), round(height / 2)), 0, 0, 360, _SKIN, -1)
     points = (np.array([x, y]) + _LANDMARKS * (width, height)).astype(np.float32)
     for point in points[:3]:
-        cv2.circle(pixels, tuple(int(v) for v in point), max(1, round(width / 14)), 20, -1)
+        cv2.circle(pixels, tuple(int(v) for v in point), max(1, round(width / 14)), _DARK, -1)
     ends = [tuple(int(v) for v in point) for point in points[3:]]
-    cv2.line(pixels, *ends, 20, max(1, round(width / 14)))
+    cv2.line(pixels, *ends, _DARK, max(1, round(width / 14)))
     return np.array(box, np.float32), points
 
 
 def picture(
     number: int, *, faces: int = 1, size: int = 160
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """Pixels, boxes [N, 4] and landmarks [N, 5, 2] of a picture of noise with drawn faces."""
+    """BGR pixels, boxes [N, 4] and landmarks [N, 5, 2] of a picture of noise with drawn faces."""
     rng = np.random.default_rng(number)
-    pixels = rng.integers(60, 120, (size, size)).astype(np.uint8)
+    pixels = rng.integers(60, 120, (size, size, 3)).astype(np.uint8)
     drawn = []
     for column in range(faces):
         width = float(rng.uniform(0.5, 0.9) * size / max(faces, 2))

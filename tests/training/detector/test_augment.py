@@ -11,6 +11,7 @@ from training.detector.augment import (
     Canvases,
     cover,
     placing,
+    recoloured,
     relight,
     shown,
     visible,
@@ -91,6 +92,20 @@ def test_canvases_are_the_same_for_the_same_seed_and_full_of_faces() -> None:
         assert view.pixels.shape == (192, 192, 3)
         assert (visible(view.boxes, (192, 192)) > 0.3).all()
     assert sum(len(view.boxes) for view in one) > 40
+
+
+def test_some_canvases_are_gray_some_tinted_and_most_as_they_are() -> None:
+    pixels = np.random.default_rng(0).integers(60, 120, (32, 32, 3)).astype(np.uint8)
+    gray = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    seen = [recoloured(pixels, np.random.default_rng(seed)) for seed in range(300)]
+    assert 12 < sum(bool((one == gray[..., None]).all()) for one in seen) < 45
+    assert 130 < sum(np.array_equal(one, pixels) for one in seen) < 210
+    for one in seen:
+        assert one.shape == pixels.shape
+        assert one.dtype == np.uint8
+        # Neither light nor dark: the middle of a channel moves by the gain at most.
+        ratios = one.mean(axis=(0, 1)) / pixels.mean(axis=(0, 1))
+        assert ((ratios > 0.7) & (ratios < 1.4)).all()
 
 
 @pytest.mark.parametrize("change", [relight, None])

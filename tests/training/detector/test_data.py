@@ -19,7 +19,7 @@ def test_boxes_tags_and_kinds_are_read(tmp_path: Path) -> None:
     assert people.held_out  # all of dlib's pictures are
     assert people.tags == ("face",)
     assert len(people.boxes) == len(people.unsure) == 1
-    assert people.gray().shape == (160, 160)
+    assert people.colour().shape == (160, 160, 3)
     assert people.colour().shape == (160, 160, 3)
 
 
@@ -55,7 +55,7 @@ def test_a_picture_that_is_none_is_named(tmp_path: Path) -> None:
     folder = data_folder(tmp_path)
     (folder / "faces/images/99.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"99\.jpg"):
-        data.load(folder)[-1].gray()
+        data.load(folder)[-1].colour()
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])

@@ -47,7 +47,7 @@ def results(model: bytes, tmp_path_factory: pytest.TempPathFactory) -> evaluate.
 def _clips(folder: Path) -> None:
     """Clips of three frames, and the group picture."""
     folder.mkdir()
-    pixels = cv2.cvtColor(picture(0)[0], cv2.COLOR_GRAY2BGR)
+    pixels = picture(0)[0]
     for name in (*still.WITH_FACES, *still.WITHOUT_FACES):
         file = folder / "clip.avi"
         writer = cv2.VideoWriter(str(file), cv2.VideoWriter_fourcc(*"MJPG"), 30, (160, 160))
@@ -101,9 +101,8 @@ def test_what_is_written_replaces_what_was_and_nothing_else() -> None:
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_a_condition_keeps_the_face_where_it_says(condition: str) -> None:
     pixels, boxes, landmarks = picture(5)
-    colour = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     rng = np.random.default_rng(1)
-    canvas, face, _ = scene(colour, boxes[0], landmarks[0], condition, rng)
+    canvas, face, _ = scene(pixels, boxes[0], landmarks[0], condition, rng)
     assert canvas.shape == (256, 320, 3)
     np.testing.assert_allclose(face[:2] + face[2:] / 2, (160, 128), atol=9)
     assert face[2] == pytest.approx(48, abs=16)
@@ -116,7 +115,7 @@ def test_a_nose_beside_the_eyes_is_a_profile() -> None:
 
 
 def test_a_detector_that_follows_a_shift_does_not_jitter() -> None:
-    pixels = cv2.cvtColor(picture(2)[0], cv2.COLOR_GRAY2BGR)
+    pixels = picture(2)[0]
     views, shifts = still.still_views(pixels, 5, np.random.default_rng(0))
     boxes = iter([*shifts, *np.zeros((5, 2))])
 
@@ -133,8 +132,7 @@ def test_a_detector_that_follows_a_shift_does_not_jitter() -> None:
 
 
 def test_a_colour_blind_detector_sees_a_gray_picture(model: bytes) -> None:
-    colour_model = export.with_colour(model)
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     gray = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    blind = Detector(colour_model, colour=False)
-    np.testing.assert_array_equal(blind.answers(pixels), Detector(colour_model).answers(gray))
+    blind = Detector(model, colour=False)
+    np.testing.assert_array_equal(blind.answers(pixels), Detector(model).answers(gray))

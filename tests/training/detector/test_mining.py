@@ -20,7 +20,7 @@ def test_a_network_that_answers_nothing_misses_every_face() -> None:
     made, known = pictures(6)
     alarms, missed = mining.mine(network.build(), made, known)
     wide = sum(
-        int((one.boxes[:, 2] >= 14 * max(picture.gray().shape) / side).sum())
+        int((one.boxes[:, 2] >= 14 * max(picture.colour().shape) / side).sum())
         for picture, one in zip(made, known, strict=True)
         for side in (320, 640)
     )

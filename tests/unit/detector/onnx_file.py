@@ -1,9 +1,8 @@
-"""Makes a three-channel copy of a one-channel ONNX model, with nothing but bytes.
+"""Changes what an ONNX model takes, with nothing but bytes.
 
 An ONNX file is a protobuf message; writing the few fields here spares the tests the onnx package.
 """
 
-import struct
 from collections.abc import Iterator
 
 
@@ -48,29 +47,19 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
             yield tag >> 3, value
 
 
-def three_channels(model: bytes, gray: str = "input", height: int = 0, width: int = 0) -> bytes:
-    """A model that averages three channels into the input ``gray`` of ``model``.
-
-    ``height`` and ``width`` fix the size of its input; 0 leaves it free.
-    """
+def taking(model: bytes, channels: int, height: int = 0, width: int = 0) -> bytes:
+    """``model`` with another shape of its input ``input``; 0 leaves height and width free."""
     sides = [
         field(1, size) if size else field(2, name)
         for size, name in ((height, b"height"), (width, b"width"))
     ]
-    shape = b"".join(field(1, side) for side in (field(1, 1), field(1, 3), *sides))
-    tensor_type = field(1, 1) + field(2, shape)
-    source = field(1, b"bgr") + field(2, field(1, tensor_type))
-    weights = b"".join(field(1, size) for size in (1, 3, 1, 1))
-    weights += field(2, 1) + field(8, b"mean") + field(9, struct.pack("<3f", *[1 / 3] * 3))
-    convolution = field(1, b"bgr") + field(1, b"mean") + field(2, gray.encode())
-    convolution += field(4, b"Conv")
-    graph = field(1, convolution) + field(5, weights) + field(11, source)
+    shape = b"".join(field(1, side) for side in (field(1, 1), field(1, channels), *sides))
+    source = field(1, b"input") + field(2, field(1, field(1, 1) + field(2, shape)))
     result = b""
     for number, content in fields(model):
-        if number != 7:
-            result += field(number, content)
-            continue
-        assert isinstance(content, bytes)
-        graph += b"".join(field(n, c) for n, c in fields(content) if n != 11)
-        result += field(7, graph)
+        if number == 7:
+            assert isinstance(content, bytes)
+            graph = b"".join(field(n, c) for n, c in fields(content) if n != 11)
+            content = graph + field(11, source)
+        result += field(number, content)
     return result

@@ -23,6 +23,11 @@ def astronaut() -> RGB:
     return np.asarray(skimage.data.astronaut()[:384], np.uint8)
 
 
+def bgr(image: RGB) -> npt.NDArray[np.uint8]:
+    """An RGB picture as OpenCV has it."""
+    return np.ascontiguousarray(image[:, :, ::-1])
+
+
 def luma(image: RGB) -> npt.NDArray[np.uint8]:
     """Gray of an RGB picture."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from emotion_detector.boxes import Faces
-from emotion_detector.chips import CHIP_BYTES, cut_chips, roll_angles
+from emotion_detector.chips import CHIP_BYTES, cut_chips, least_side, roll_angles
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.detector import pictures
@@ -29,6 +29,7 @@ def test_no_faces_give_no_chips() -> None:
         np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.float32)
     )
     assert cut_chips(np.zeros((10, 10), np.uint8), none).shape == (0, 48, 48)
+    assert least_side(none) == np.inf
 
 
 def test_a_chip_is_the_square_around_the_box_widened_by_15_percent() -> None:
@@ -74,6 +75,12 @@ def test_past_the_edge_the_edge_is_repeated() -> None:
     luma = np.full((100, 100), 200, np.uint8)
     chip = cut_chips(luma, face(np.array([-40, -40, 80, 80]), POINTS))[0]
     assert (chip == 200).all()
+
+
+def test_the_least_side_is_that_of_the_smallest_face() -> None:
+    boxes = np.array([[0, 0, 90, 160], [0, 0, 30, 30]], np.float32)
+    faces = Faces(boxes, np.zeros((2, 5, 2), np.float32), np.ones(2, np.float32))
+    assert least_side(faces) == pytest.approx(1.15 * 30)
 
 
 @given(angle=st.floats(-3.1, 3.1), size=st.floats(1, 300))

@@ -5,6 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from emotion_detector.boxes import Faces
+from emotion_detector.chips import cut_chips
 from emotion_detector.detector import FaceDetector
 from emotion_detector.network import Network
 from emotion_detector.picture import Limits
@@ -100,6 +102,25 @@ def test_a_photograph_of_many_pixels_gives_the_same_face(detector: FaceDetector)
     assert np.abs(other.chips.astype(int) - one.chips).mean() < 8
 
 
+@pytest.mark.parametrize("size", [(512, 384), (640, 480), (1280, 960)])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_chip_is_as_sharp_as_the_file(
+    detector: FaceDetector, times: int, size: tuple[int, int]
+) -> None:
+    """However small the picture was decoded to look for faces: small ones are cut from more."""
+    image = pictures.astronaut()
+    around = np.full((times * 384, times * 512, 3), 110, np.uint8)
+    around[:384, :512] = image
+    data = pictures.file(cv2.resize(around, size, interpolation=cv2.INTER_AREA), quality=95)
+    analysis = detector.analyse(data, 0.3, 20)
+    [box], [landmarks] = analysis.faces.boxes, analysis.faces.landmarks
+    whole = pictures.luma(cv2.resize(around, size, interpolation=cv2.INTER_AREA))
+    face = Faces(box[None], landmarks[None], np.ones(1, np.float32)).scaled(*size)
+    expected, chip = (one[0].astype(int) for one in (cut_chips(whole, face), analysis.chips))
+    assert np.abs(chip - expected).mean() < 4
+    assert np.abs(np.diff(chip)).mean() > 0.85 * np.abs(np.diff(expected)).mean()
+
+
 @pytest.mark.parametrize("clip", ["webcam_again.mkv", "webcam_book.mkv", "webcam_sorry.mkv"])
 def test_a_person_before_a_webcam_is_found_in_every_frame(
     detector: FaceDetector, clip: str
@@ -109,6 +130,6 @@ def test_a_person_before_a_webcam_is_found_in_every_frame(
     capture = cv2.VideoCapture(str(CLIPS / clip))
     found = []
     while (read := capture.read())[0]:
-        found.append(len(detector.find(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY), 0.5)))
+        found.append(len(detector.find(np.asarray(read[1], np.uint8), 0.5)))
     assert len(found) > 50
     assert min(found) >= 1

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 from emotion_detector.detector import FaceDetector
-from emotion_detector.network import ModelError, Network, letterbox
+from emotion_detector.network import OUTPUTS, STRIDES, ModelError, Network, letterbox
 from emotion_detector.picture import Limits
 from emotion_detector.settings import PACKAGED_MODEL
 from hypothesis import given
@@ -56,35 +57,54 @@ def test_a_fixed_canvas_holds_every_picture(width: int, height: int) -> None:
 def test_what_an_earlier_picture_left_on_the_canvas_changes_nothing(size: tuple[int, int]) -> None:
     network = Network(PACKAGED_MODEL, 320)
     width, height = size
-    luma = pictures.luma(pictures.astronaut())[:height, :width]
+    pixels = pictures.bgr(pictures.astronaut())[:height, :width]
     canvas = letterbox(width, height, 320)
-    before = network.run(luma, canvas)
-    network.run(np.full((320, 320), 255, np.uint8), letterbox(320, 320, 320))
-    after = network.run(luma, canvas)
+    before = network.run(pixels, canvas)
+    network.run(np.full((320, 320, 3), 255, np.uint8), letterbox(320, 320, 320))
+    after = network.run(pixels, canvas)
     for one, other in zip(before, after, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("fixed", [0, 320], ids=["free size", "fixed size"])
-def test_a_model_of_three_channels_finds_the_same_faces(tmp_path: Path, fixed: int) -> None:
-    path = tmp_path / "bgr.onnx"
-    path.write_bytes(
-        onnx_file.three_channels(PACKAGED_MODEL.read_bytes(), height=fixed, width=fixed)
-    )
-    luma = pictures.luma(pictures.astronaut())
-    expected = FaceDetector(Network(PACKAGED_MODEL, 320), Limits()).find(luma, 0.5)
-    found = FaceDetector(Network(path, 320), Limits()).find(luma, 0.5)
+def test_the_network_sees_blue_green_and_red_in_this_order() -> None:
+    pixels = pictures.bgr(pictures.astronaut())[:256, :320]
+    session = onnxruntime.InferenceSession(PACKAGED_MODEL, providers=["CPUExecutionProvider"])
+    tensor = pixels.transpose(2, 0, 1)[None].astype(np.float32)
+    names = [f"{kind}_{stride}" for stride in STRIDES for kind in OUTPUTS]
+    expected = session.run(names, {"input": tensor})
+    levels = Network(PACKAGED_MODEL, 320).run(pixels, letterbox(320, 256, 320))
+    found = [value for level in levels for value in level]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other[0], atol=1e-4)
+    swapped = session.run(names, {"input": tensor[:, ::-1]})
+    assert np.abs(swapped[0] - expected[0]).max() > 1e-3
+
+
+def test_a_model_of_fixed_size_finds_the_same_face(tmp_path: Path) -> None:
+    path = tmp_path / "fixed.onnx"
+    path.write_bytes(onnx_file.taking(PACKAGED_MODEL.read_bytes(), 3, height=320, width=320))
+    pixels = pictures.bgr(pictures.astronaut())
+    expected = FaceDetector(Network(PACKAGED_MODEL, 320), Limits()).find(pixels, 0.5)
+    found = FaceDetector(Network(path, 640), Limits()).find(pixels, 0.5)
     assert len(expected) == 1
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1)
     np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=1)
 
 
+def test_a_model_for_gray_pictures_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gray.onnx"
+    gray = onnx_file.taking(PACKAGED_MODEL.read_bytes(), 1)
+    path.write_bytes(gray)
+    with pytest.raises(ModelError, match=r"\[N, 3, height, width\] is expected|does not load"):
+        Network(path, 320)
+
+
 def test_the_public_yunet_can_take_the_place_of_the_packaged_model() -> None:
     if not YUNET.exists():
-        pytest.skip("needs the reference models; the three-channel copy covers the layout")
-    luma = pictures.luma(pictures.astronaut())
-    faces = FaceDetector(Network(YUNET, 320), Limits()).find(luma, 0.5)
+        pytest.skip("needs the reference models; the copy of fixed size covers the layout")
+    pixels = pictures.bgr(pictures.astronaut())
+    faces = FaceDetector(Network(YUNET, 320), Limits()).find(pixels, 0.5)
     assert len(faces) == 1
     assert pictures.overlap(tuple(faces.boxes[0] / [512, 384, 512, 384]), pictures.FACE_BOX) > 0.5
 

@@ -1,4 +1,4 @@
-"""A picture file becomes upright luma, or is refused with a reason."""
+"""A picture file becomes upright pixels, or is refused with a reason."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from PIL import Image
 from unit.detector import pictures
 
 LIMITS = Limits()
+SIDE = 320  # of what is asked for
 
 
 def flavours() -> dict[str, bytes]:
@@ -42,13 +43,17 @@ FLAVOURS = flavours()
 
 
 @pytest.mark.parametrize("name", FLAVOURS)
-def test_every_flavour_decodes_to_the_luma_of_its_first_picture(name: str) -> None:
-    picture = decode(FLAVOURS[name], LIMITS)
-    expected = pictures.luma(pictures.astronaut())
+def test_every_flavour_decodes_to_its_first_picture(name: str) -> None:
+    picture = decode(FLAVOURS[name], LIMITS, SIDE)
+    shown = pictures.astronaut()
+    gray = pictures.luma(shown)
     assert (picture.width, picture.height) == (512, 384)
-    assert picture.luma.dtype == np.uint8
-    assert picture.luma.shape == (384, 512)
-    assert np.abs(picture.luma.astype(int) - expected).mean() < 8
+    assert picture.pixels.dtype == picture.luma(1).dtype == np.uint8
+    assert picture.pixels.shape == (384, 512, 3)
+    expected = np.dstack([gray] * 3) if "gray" in name else pictures.bgr(shown)
+    assert np.abs(picture.pixels.astype(int) - expected).mean() < 8
+    assert picture.luma(1).shape == (384, 512)
+    assert np.abs(picture.luma(1).astype(int) - gray).mean() < 8
 
 
 @pytest.mark.parametrize("name", FLAVOURS)
@@ -56,7 +61,7 @@ def test_every_flavour_decodes_to_the_luma_of_its_first_picture(name: str) -> No
 def test_a_file_that_was_cut_short_is_refused(name: str, part: float) -> None:
     data = FLAVOURS[name]
     with pytest.raises(PictureError) as caught:
-        decode(data[: int(len(data) * part)], LIMITS)
+        decode(data[: int(len(data) * part)], LIMITS, SIDE)
     assert caught.value.fault is Fault.CORRUPT
 
 
@@ -67,16 +72,59 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     data = pictures.file(
         pictures.stored_for(shown, orientation), kind, exif=pictures.exif(orientation)
     )
-    picture = decode(data, LIMITS)
+    picture = decode(data, LIMITS, SIDE)
     assert (picture.width, picture.height) == (240, 300)
-    assert np.abs(picture.luma.astype(int) - pictures.luma(shown)).mean() < 8
+    assert np.abs(picture.pixels.astype(int) - pictures.bgr(shown)).mean() < 8
+    assert np.abs(picture.luma(1).astype(int) - pictures.luma(shown)).mean() < 8
 
 
-def test_a_large_jpeg_is_decoded_smaller_but_states_its_full_size() -> None:
-    image = cv2.resize(pictures.astronaut(), (2561, 1921))
-    picture = decode(pictures.file(image), LIMITS)
-    assert (picture.width, picture.height) == (2561, 1921)
-    assert picture.luma.shape == (961, 1281)
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        ((2561, 1921), (241, 321, 3)),
+        ((640, 480), (240, 320, 3)),
+        ((639, 480), (480, 639, 3)),
+        ((480, 640), (320, 240, 3)),
+        ((200, 150), (150, 200, 3)),
+    ],
+)
+def test_a_jpeg_is_decoded_as_small_as_is_asked_for_but_states_its_full_size(
+    size: tuple[int, int], shape: tuple[int, int, int]
+) -> None:
+    picture = decode(pictures.file(cv2.resize(pictures.astronaut(), size)), LIMITS, SIDE)
+    assert (picture.width, picture.height) == size
+    assert picture.pixels.shape == shape
+
+
+@pytest.mark.parametrize(
+    ("scale", "shape"),
+    [
+        (0.5, (241, 321)),
+        (1, (241, 321)),
+        (1.01, (481, 641)),
+        (2.01, (961, 1281)),
+        (4.01, (961, 1281)),
+        (1e9, (961, 1281)),
+    ],
+)
+def test_luma_has_the_pixels_that_are_asked_for_up_to_a_bound(
+    scale: float, shape: tuple[int, int]
+) -> None:
+    shown = cv2.resize(pictures.astronaut(), (2561, 1921))
+    luma = decode(pictures.file(shown), LIMITS, SIDE).luma(scale)
+    assert luma.shape == shape
+    expected = cv2.resize(pictures.luma(shown), shape[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(luma.astype(int) - expected).mean() < 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_luma_that_is_decoded_again_is_upright(orientation: int) -> None:
+    shown = cv2.resize(pictures.astronaut(), (800, 640))
+    exif = pictures.exif(orientation)
+    data = pictures.file(pictures.stored_for(shown, orientation), exif=exif)
+    luma = decode(data, LIMITS, SIDE).luma(2)
+    assert luma.shape == (640, 800)
+    assert np.abs(luma.astype(int) - pictures.luma(shown)).mean() < 8
 
 
 @pytest.mark.parametrize(
@@ -123,12 +171,12 @@ def test_what_can_not_be_decoded_is_refused_with_a_reason(
     data: bytes, limits: Limits, fault: Fault, message: str
 ) -> None:
     with pytest.raises(PictureError, match=message) as caught:
-        decode(data, limits)
+        decode(data, limits, SIDE)
     assert caught.value.fault is fault
 
 
 def test_limits_are_inclusive() -> None:
     data = pictures.file(pictures.astronaut())
-    assert decode(data, Limits(max_bytes=len(data), max_pixels=512 * 384)).width == 512
+    assert decode(data, Limits(max_bytes=len(data), max_pixels=512 * 384), SIDE).width == 512
     with pytest.raises(PictureError):
-        decode(data, Limits(max_bytes=len(data), max_pixels=512 * 384 - 1))
+        decode(data, Limits(max_bytes=len(data), max_pixels=512 * 384 - 1), SIDE)

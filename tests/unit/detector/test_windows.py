@@ -33,11 +33,11 @@ def detector() -> FaceDetector:
 @pytest.fixture(scope="module")
 def scene() -> npt.NDArray[np.uint8]:
     """Two small faces far apart in a picture of 1280x960."""
-    luma = np.full((960, 1280), 110, np.uint8)
-    portrait = pictures.luma(pictures.astronaut())
-    luma[60:444, 20:532] = portrait
-    luma[560:944, 740:1252] = portrait
-    return luma
+    pixels = np.full((960, 1280, 3), 110, np.uint8)
+    portrait = pictures.bgr(pictures.astronaut())
+    pixels[60:444, 20:532] = portrait
+    pixels[560:944, 740:1252] = portrait
+    return pixels
 
 
 def inside(window: Window, box: npt.NDArray[np.float32]) -> bool:
@@ -101,16 +101,16 @@ def test_only_expected_faces_are_looked_for(
 
 
 def test_a_large_face_is_found_as_by_a_look_everywhere(detector: FaceDetector) -> None:
-    luma = pictures.luma(pictures.astronaut())[40:240, 120:330]
-    everywhere = detector.find(luma, 0.5)
+    pixels = pictures.bgr(pictures.astronaut())[40:240, 120:330]
+    everywhere = detector.find(pixels, 0.5)
     assert len(everywhere) == 1
-    size = np.array([luma.shape[1], luma.shape[0]] * 2, np.float32)
-    again = detector.find_again(luma, 0.5, everywhere.boxes / size)
+    size = np.array([pixels.shape[1], pixels.shape[0]] * 2, np.float32)
+    again = detector.find_again(pixels, 0.5, everywhere.boxes / size)
     assert np.allclose(again.boxes, everywhere.boxes)
 
 
 @given(boxes)
 def test_any_expectation_is_harmless(some: npt.NDArray[np.float32]) -> None:
     network = Network(PACKAGED_MODEL, 64)
-    luma = np.full((48, 64), 90, np.uint8)
-    assert len(FaceDetector(network, Limits()).find_again(luma, 0.5, some / 100)) <= 100
+    pixels = np.full((48, 64, 3), 90, np.uint8)
+    assert len(FaceDetector(network, Limits()).find_again(pixels, 0.5, some / 100)) <= 100
