@@ -12,7 +12,6 @@ from training.options import add_verbose, carry_out
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector.onnx"
-_TEACHER = "yunet_n_640_640.onnx"
 _CARD = _PACKAGED.parent / "README.md"
 _DOCUMENT = _ROOT / "docs/models-detector.md"
 
@@ -20,14 +19,18 @@ _DOCUMENT = _ROOT / "docs/models-detector.md"
 def _train(options: argparse.Namespace) -> None:
     from training.detector import data, labels, train
     from training.detector.reference import Detector, free_size
+    from training.detector.teacher import Teachers
     from training.folder import file_bytes, subfolder
 
     pictures = data.load(options.data)
     known = labels.make(pictures, options.data, options.out / "labels")
-    recipe = train.Recipe(teacher=_TEACHER, start=options.start.name if options.start else "")
+    recipe = train.Recipe(
+        teacher=labels.REFERENCES, start=options.start.name if options.start else ""
+    )
     if options.epochs:
         recipe = replace(recipe, epochs=options.epochs)
-    teacher = Detector(free_size(subfolder(options.data, "reference-models") / _TEACHER))
+    folder = subfolder(options.data, "reference-models")
+    teacher = Teachers([Detector(free_size(folder / name)) for name in labels.REFERENCES])
     start = file_bytes(options.start) if options.start else b""
     out = options.out / "training"
     train.train(pictures, known, recipe, out, teacher, start, verbose=options.verbose)

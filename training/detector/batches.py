@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.detector.augment import Canvases, View, recoloured
-from training.detector.reference import Detector
 from training.detector.targets import encode
-from training.detector.teacher import taught
+from training.detector.teacher import Teacher, taught
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -23,7 +22,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         steps: int,
         seed: int,
-        teacher: Detector | None = None,
+        teacher: Teacher | None = None,
         workers: int = 1,
     ) -> None:
         """

@@ -20,7 +20,7 @@ from emotion_detector.boxes import (
     outside,
     voting_score,
 )
-from emotion_detector.chips import CHIP_SIZE, cut_chips, least_side
+from emotion_detector.chips import ENOUGH, cut_chips, least_side
 from emotion_detector.network import Network, letterbox, scale_onto
 from emotion_detector.picture import Limits
 from emotion_detector.picture import decode as decode_picture
@@ -87,7 +87,7 @@ class FaceDetector:
         height, width = picture.pixels.shape[:2]
         faces = _inside(found, width, height).take(slice(max_faces))
         detected = time.perf_counter()
-        luma = picture.luma(CHIP_SIZE / least_side(faces))
+        luma = picture.luma(ENOUGH / least_side(faces))
         decoded_again = time.perf_counter()
         chips = cut_chips(luma, faces.scaled(luma.shape[1] / width, luma.shape[0] / height))
         fractions = Faces(clip(faces.boxes, width, height), faces.landmarks, faces.scores).scaled(

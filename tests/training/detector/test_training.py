@@ -103,7 +103,7 @@ def test_a_teacher_is_asked_on_every_canvas(trained: Path, tmp_path: Path) -> No
     teacher, asked = Detector(before), []
     answers = teacher.answers
     teacher.answers = lambda pixels: asked.append(pixels.shape) or answers(pixels)
-    recipe = replace(_RECIPE, epochs=1, teacher="one", start="two")
+    recipe = replace(_RECIPE, epochs=1, teacher=("one",), start="two")
     train.train(*pictures(20), recipe, tmp_path / "out", teacher, before, verbose=0)
     assert len(asked) >= recipe.steps * recipe.batch_size
     assert set(asked) == {(64, 64, 3)}
