@@ -1,5 +1,6 @@
 """The network's outputs as faces: decoding, choosing the best of overlapping ones."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,17 +41,13 @@ class Faces:
 
     def moved(self, x: float, y: float) -> "Faces":
         """The faces ``x`` pixels further right and ``y`` further down."""
-        way = np.array([x, y], np.float32)
-        return Faces(
-            self.boxes + np.concatenate([way, np.zeros(2, np.float32)]),
-            self.landmarks + way,
-            self.scores,
-        )
+        way = np.array([x, y, 0, 0], np.float32)
+        return Faces(self.boxes + way, self.landmarks + way[:2], self.scores)
 
     def scaled(self, x: float, y: float) -> "Faces":
         """The faces of a picture ``x`` times as wide and ``y`` times as high."""
-        factors = np.array([x, y], np.float32)
-        return Faces(self.boxes * np.tile(factors, 2), self.landmarks * factors, self.scores)
+        factors = np.array([x, y, x, y], np.float32)
+        return Faces(self.boxes * factors, self.landmarks * factors[:2], self.scores)
 
 
 NO_FACES = Faces(
@@ -75,22 +72,34 @@ def decode(outputs: Sequence[tuple[Floats, ...]], canvas_width: int, min_score: 
     sqrt(cls * obj), the centre (column + b0, row + b1) * s, the size exp(b2, b3) * s, landmark k
     (column + k_x, row + k_y) * s.
     """
-    parts = []
-    for stride, (cls, obj, bbox, kps) in zip(STRIDES, outputs, strict=True):
-        squares = cls[:, 0] * obj[:, 0]
-        cells = np.flatnonzero(squares >= min_score * min_score)
-        rows, columns = np.divmod(cells, canvas_width // stride)
-        origins = np.stack([columns, rows], axis=1).astype(np.float32)
-        centres = (origins + bbox[cells, :2]) * stride
-        sizes = np.exp(bbox[cells, 2:]) * stride
-        parts.append(
-            Faces(
-                boxes=np.concatenate([centres - sizes / 2, sizes], axis=1),
-                landmarks=(origins[:, None] + kps[cells].reshape(-1, 5, 2)) * stride,
-                scores=np.sqrt(np.minimum(squares[cells], 1.0)),
-            )
-        )
-    return join(parts)
+    cls, obj, bbox, kps = (np.concatenate(levels) for levels in zip(*outputs, strict=True))
+    squares = cls[:, 0] * obj[:, 0]
+    cells = np.flatnonzero(squares >= min_score * min_score)
+    if len(cells) == 0:
+        return NO_FACES
+    corners, strides = _grid(canvas_width, tuple(len(level[0]) for level in outputs))
+    origins, stride = corners[cells], strides[cells]
+    centres = (origins + bbox[cells, :2]) * stride
+    sizes = np.exp(bbox[cells, 2:]) * stride
+    return Faces(
+        boxes=np.concatenate([centres - sizes / 2, sizes], axis=1),
+        landmarks=(origins[:, None] + kps[cells].reshape(-1, 5, 2)) * stride[:, None],
+        scores=np.sqrt(np.minimum(squares[cells], 1.0)),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _grid(canvas_width: int, cells: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Column and row [A, 2] and stride [A, 1] of all cells, level after level.
+
+    ``cells`` is the number of cells of each of ``STRIDES``.
+    """
+    corners, strides = [], []
+    for stride, count in zip(STRIDES, cells, strict=True):
+        rows, columns = np.divmod(np.arange(count), canvas_width // stride)
+        corners.append(np.stack([columns, rows], axis=1))
+        strides.append(np.full((count, 1), stride))
+    return np.concatenate(corners).astype(np.float32), np.concatenate(strides).astype(np.float32)
 
 
 def voting_score(min_score: float) -> float:
