@@ -132,7 +132,7 @@ train-classifier: build/stamps/training  ## trains the expression classifier and
 
 train-detector: build/stamps/training  ## trains the face detector and exports it to build/
 	$(TRAINING) -m training.detector train $(DETECTOR_FLAGS) --start $(DETECTOR)
-	KERAS_BACKEND=tensorflow $(TRAINING) -m training.detector export $(DETECTOR_FLAGS) --average $(DETECTOR)
+	KERAS_BACKEND=tensorflow $(TRAINING) -m training.detector export $(DETECTOR_FLAGS)
 
 evaluate: build/stamps/training  ## measures both models; the tables and plots of docs/
 	$(TRAINING) -m training.classifier evaluate --docs $(CLASSIFIER_FLAGS)

@@ -12,6 +12,7 @@ from training.options import add_verbose, carry_out
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = _ROOT / "services/detector/emotion_detector/models/face_detector.onnx"
+_TEACHER = "yunet_n_640_640.onnx"
 _CARD = _PACKAGED.parent / "README.md"
 _DOCUMENT = _ROOT / "docs/models-detector.md"
 
@@ -19,18 +20,14 @@ _DOCUMENT = _ROOT / "docs/models-detector.md"
 def _train(options: argparse.Namespace) -> None:
     from training.detector import data, labels, train
     from training.detector.reference import Detector, free_size
-    from training.detector.teacher import Teachers
     from training.folder import file_bytes, subfolder
 
     pictures = data.load(options.data)
     known = labels.make(pictures, options.data, options.out / "labels")
-    recipe = train.Recipe(
-        teacher=labels.REFERENCES, start=options.start.name if options.start else ""
-    )
+    recipe = train.Recipe(teacher=_TEACHER, start=options.start.name if options.start else "")
     if options.epochs:
         recipe = replace(recipe, epochs=options.epochs)
-    folder = subfolder(options.data, "reference-models")
-    teacher = Teachers([Detector(free_size(folder / name)) for name in labels.REFERENCES])
+    teacher = Detector(free_size(subfolder(options.data, "reference-models") / _TEACHER))
     start = file_bytes(options.start) if options.start else b""
     out = options.out / "training"
     train.train(pictures, known, recipe, out, teacher, start, verbose=options.verbose)
@@ -39,7 +36,6 @@ def _train(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from training.detector import calibrate, data, export, labels, train
     from training.fitting import WEIGHTS
-    from training.folder import file_bytes
 
     folder = options.out / "training"
     if not (folder / WEIGHTS).exists():
@@ -47,8 +43,6 @@ def _export(options: argparse.Namespace) -> None:
             f"no finished training in {folder}; run the train command with the same --out"
         )
     detector = export.to_onnx(train.load(folder))
-    if options.average:
-        detector = export.averaged(detector, file_bytes(options.average))
     pictures = data.load(options.data)
     known = labels.make(pictures, options.data, options.out / "labels")
     score = calibrate.score_at_alarms(detector, pictures, known)
@@ -142,13 +136,6 @@ def _parser() -> argparse.ArgumentParser:
                 help="a detector that the export wrote, to start from in place of fresh weights",
             )
             add_verbose(command)
-        if run is _export:
-            command.add_argument(
-                "--average",
-                type=Path,
-                metavar="ONNX",
-                help="the detector that the training started from: the mean of both is written",
-            )
         if run is _evaluate:
             command.add_argument(
                 "--model", type=Path, default=_PACKAGED, help="ONNX file (%(default)s)"

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.detector.augment import Canvases, View, recoloured
+from training.detector.reference import Detector
 from training.detector.targets import encode
-from training.detector.teacher import Teacher, taught
+from training.detector.teacher import taught
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -22,7 +23,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         steps: int,
         seed: int,
-        teacher: Teacher | None = None,
+        teacher: Detector | None = None,
         workers: int = 1,
     ) -> None:
         """

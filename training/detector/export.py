@@ -38,31 +38,6 @@ def to_onnx(model: keras.Model) -> bytes:
     return graph.serialise()
 
 
-def averaged(one: bytes, other: bytes) -> bytes:
-    """The detector with the mean of the weights of two, one of which was trained from the other.
-
-    It keeps most of what the training gained, and what the start knew better (Wortsman et al.,
-    2022, "Robust fine-tuning of zero-shot models").
-
-    Args:
-        one: an ONNX file as ``to_onnx`` makes it.
-        other: likewise.
-
-    Raises:
-        ValueError: they are of different networks.
-    """
-    models = [onnx.load_from_string(file) for file in (one, other)]
-    tensors, others = (model.graph.initializer for model in models)
-    shapes = [[tuple(tensor.dims) for tensor in found] for found in (tensors, others)]
-    if shapes[0] != shapes[1]:
-        raise ValueError("only detectors of the same network can be averaged")
-    for tensor, partner in zip(tensors, others, strict=True):
-        values, more = numpy_helper.to_array(tensor), numpy_helper.to_array(partner)
-        if values.dtype == np.float32:
-            tensor.CopyFrom(numpy_helper.from_array((values + more) / 2, tensor.name))
-    return _checked(models[0])
-
-
 def with_scores_shifted(detector: bytes, score: float) -> bytes:
     """The same detector with other scores, in the same order: what had ``score`` has 0.5.
 

@@ -1,12 +1,9 @@
-"""Reference detectors as teacher: what they answer in each cell of a canvas (Hinton et al., 2015).
+"""A reference detector as teacher: what it answers in each cell of a canvas (Hinton et al., 2015).
 
-Their answers are soft and are asked for on the very canvas that the network sees (Beyer et al.,
-2022), so that they teach tilt, darkness and covered faces, too; but before its colours are
-changed. The labels correct them: several looks at the whole picture know more than one.
+Its answers are soft and are asked for on the very canvas that the network sees (Beyer et al.,
+2022), so that it teaches tilt, darkness and covered faces, too; but before its colours are
+changed. The labels correct it: several looks at the whole picture know more than its one.
 """
-
-from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,33 +24,7 @@ _ALARM = 0.15  # of a cell from which it is an alarm, false where no label is ne
 _SAME = 0.4
 
 
-class Teacher(Protocol):
-    """Answers as the network does."""
-
-    def answers(self, pixels: NDArray[np.uint8]) -> Floats:
-        """As ``reference.Detector.answers``."""
-
-
-class Teachers:
-    """Several detectors as one teacher: the mean of what they say in a cell.
-
-    Their boxes and landmarks count by how sure each is that there is a face.
-    """
-
-    def __init__(self, detectors: Sequence[Detector]) -> None:
-        self._detectors = detectors
-
-    def answers(self, pixels: NDArray[np.uint8]) -> Floats:
-        """As ``reference.Detector.answers``."""
-        every = np.stack([detector.answers(pixels) for detector in self._detectors])
-        means: Floats = every.mean(axis=0)
-        weights = every[..., OBJECT] + np.float32(1e-6)
-        weights /= weights.sum(axis=0)
-        means[:, BOX.start :] = (weights * every[..., BOX.start :]).sum(axis=0)
-        return means
-
-
-def taught(view: View, teacher: Teacher) -> Floats:
+def taught(view: View, teacher: Detector) -> Floats:
     """Targets of a canvas: the teacher's answers, and the labels' where it misses or is wrong.
 
     Args:

@@ -15,8 +15,8 @@ from training.detector.labels import Labels
 from training.detector.losses import DetectorLoss
 from training.detector.mining import mine
 from training.detector.network import build
+from training.detector.reference import Detector
 from training.detector.start import set_weights
-from training.detector.teacher import Teacher
 from training.fitting import WEIGHTS, claim, cosine, fastest_policy, kernels_only
 
 
@@ -33,7 +33,7 @@ class Recipe:
         weight_decay: of kernels, decoupled (AdamW).
         mine_at: parts of the epochs after which mistakes are collected, to be shown more often;
             at 0 only where there is a start.
-        teacher: names of the reference detectors that teach; empty for none.
+        teacher: name of the reference detector that teaches; empty for none.
         start: name of the detector that the weights are taken from; empty for fresh ones.
         seed: of weights and canvases.
     """
@@ -45,7 +45,7 @@ class Recipe:
     learning_rate: float = 3e-3
     weight_decay: float = 2e-2
     mine_at: tuple[float, ...] = (0.0, 0.3, 0.6)
-    teacher: tuple[str, ...] = ()
+    teacher: str = ""
     start: str = ""
     seed: int = 1
 
@@ -55,7 +55,7 @@ def train(
     labels: Sequence[Labels],
     recipe: Recipe,
     out: Path,
-    teacher: Teacher | None = None,
+    teacher: Detector | None = None,
     start: bytes = b"",
     verbose: int | str = "auto",
 ) -> keras.Model:

@@ -6,7 +6,7 @@ from training.detector import targets
 from training.detector.augment import View
 from training.detector.network import BOX, CLASS, LANDMARKS, OBJECT
 from training.detector.targets import encode
-from training.detector.teacher import Teachers, taught
+from training.detector.teacher import taught
 
 _SIDE = 128
 _FACE = np.array([[40, 30, 40, 50]], np.float32)
@@ -34,21 +34,6 @@ class _Teacher:
 
 def _view(boxes: np.ndarray, points: np.ndarray, unsure: np.ndarray = _NO_BOX) -> View:
     return View(np.zeros((_SIDE, _SIDE, 3), np.uint8), boxes, points, unsure)
-
-
-def test_several_teachers_say_what_they_mean_on_average() -> None:
-    sure, unsure = _Teacher(0.9), _Teacher(0.3, _FACE + np.float32([2, 2, 0, 0]))
-    pixels = np.zeros((_SIDE, _SIDE, 3), np.uint8)
-    both, one, other = (t.answers(pixels) for t in (Teachers([sure, unsure]), sure, unsure))
-    shared = sure.cells & unsure.cells
-    alone = sure.cells & ~unsure.cells
-    assert shared.any()
-    assert alone.any()
-    np.testing.assert_allclose(both[shared][:, : OBJECT.stop], 0.6, rtol=1e-5)
-    np.testing.assert_allclose(both[alone][:, : OBJECT.stop], 0.45, rtol=1e-5)
-    means = 0.75 * one[shared, BOX] + 0.25 * other[shared, BOX]
-    np.testing.assert_allclose(both[shared, BOX], means, atol=1e-4)
-    np.testing.assert_allclose(both[alone, BOX], one[alone, BOX], atol=1e-3)
 
 
 def test_a_face_that_both_know_is_as_the_teacher_has_it() -> None:
