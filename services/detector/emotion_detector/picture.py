@@ -1,5 +1,7 @@
 """A picture file as upright pixels, within limits."""
 
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -13,6 +15,11 @@ from emotion_detector.header import CorruptFileError, Header, UnknownFormatError
 
 _MOST_LUMA = 1280  # pixels on the longer side: more are not decoded for chips if a half has them
 _REDUCTIONS = (8, 4, 2, 1)  # that a JPEG can be decoded to without decoding all of it
+
+# PNG and WebP are decoded whole, which takes up to 7 bytes a pixel meanwhile. Those with more
+# pixels than this are decoded one at a time, so memory is bounded whatever the number of threads.
+_LARGE = 4_000_000
+_decodes_large = threading.Lock()
 
 
 class Fault(Enum):
@@ -143,6 +150,15 @@ def _decode_jpeg(
 
 
 def _decode_other(data: bytes, header: Header) -> npt.NDArray[np.uint8]:
+    """uint8 [height, width, 3], by a whole factor smaller where that leaves ``_MOST_LUMA``."""
+    factor = max(1, max(header.width, header.height) // _MOST_LUMA)
+    size = (-(-header.width // factor), -(-header.height // factor))
+    with _decodes_large if header.width * header.height > _LARGE else nullcontext():
+        pixels = _decode_whole(data, header)
+        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _decode_whole(data: bytes, header: Header) -> npt.NDArray[np.uint8]:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

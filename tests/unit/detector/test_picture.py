@@ -1,10 +1,13 @@
 """A picture file becomes upright pixels, or is refused with a reason."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from emotion_detector import picture
 from emotion_detector.picture import Fault, Limits, PictureError, decode
 from PIL import Image
 from unit.detector import pictures
@@ -44,16 +47,16 @@ FLAVOURS = flavours()
 
 @pytest.mark.parametrize("name", FLAVOURS)
 def test_every_flavour_decodes_to_its_first_picture(name: str) -> None:
-    picture = decode(FLAVOURS[name], LIMITS, SIDE)
+    found = decode(FLAVOURS[name], LIMITS, SIDE)
     shown = pictures.astronaut()
     gray = pictures.luma(shown)
-    assert (picture.width, picture.height) == (512, 384)
-    assert picture.pixels.dtype == picture.luma(1).dtype == np.uint8
-    assert picture.pixels.shape == (384, 512, 3)
+    assert (found.width, found.height) == (512, 384)
+    assert found.pixels.dtype == found.luma(1).dtype == np.uint8
+    assert found.pixels.shape == (384, 512, 3)
     expected = np.dstack([gray] * 3) if "gray" in name else pictures.bgr(shown)
-    assert np.abs(picture.pixels.astype(int) - expected).mean() < 8
-    assert picture.luma(1).shape == (384, 512)
-    assert np.abs(picture.luma(1).astype(int) - gray).mean() < 8
+    assert np.abs(found.pixels.astype(int) - expected).mean() < 8
+    assert found.luma(1).shape == (384, 512)
+    assert np.abs(found.luma(1).astype(int) - gray).mean() < 8
 
 
 @pytest.mark.parametrize("name", FLAVOURS)
@@ -72,10 +75,10 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     data = pictures.file(
         pictures.stored_for(shown, orientation), kind, exif=pictures.exif(orientation)
     )
-    picture = decode(data, LIMITS, SIDE)
-    assert (picture.width, picture.height) == (240, 300)
-    assert np.abs(picture.pixels.astype(int) - pictures.bgr(shown)).mean() < 8
-    assert np.abs(picture.luma(1).astype(int) - pictures.luma(shown)).mean() < 8
+    found = decode(data, LIMITS, SIDE)
+    assert (found.width, found.height) == (240, 300)
+    assert np.abs(found.pixels.astype(int) - pictures.bgr(shown)).mean() < 8
+    assert np.abs(found.luma(1).astype(int) - pictures.luma(shown)).mean() < 8
 
 
 @pytest.mark.parametrize(
@@ -91,9 +94,43 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
 def test_a_jpeg_is_decoded_as_small_as_is_asked_for_but_states_its_full_size(
     size: tuple[int, int], shape: tuple[int, int, int]
 ) -> None:
-    picture = decode(pictures.file(cv2.resize(pictures.astronaut(), size)), LIMITS, SIDE)
-    assert (picture.width, picture.height) == size
-    assert picture.pixels.shape == shape
+    found = decode(pictures.file(cv2.resize(pictures.astronaut(), size)), LIMITS, SIDE)
+    assert (found.width, found.height) == size
+    assert found.pixels.shape == shape
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WebP"])
+def test_other_files_are_made_smaller_once_they_are_decoded(kind: str) -> None:
+    shown = cv2.resize(pictures.astronaut(), (2561, 1921))
+    found = decode(pictures.file(shown, kind), LIMITS, SIDE)
+    assert (found.width, found.height) == (2561, 1921)
+    assert found.pixels.shape == (961, 1281, 3)
+    assert found.luma(1e9).shape == (961, 1281)
+    smaller = cv2.resize(pictures.bgr(shown), (1281, 961), interpolation=cv2.INTER_AREA)
+    assert np.abs(found.pixels.astype(int) - smaller).mean() < 8
+
+
+def test_large_files_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a few files of some kilobytes could take all memory."""
+    data = pictures.file(np.zeros((2001, 2001, 3), np.uint8), "PNG")
+    now, most = 0, 0
+    whole = picture._decode_whole
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        time.sleep(0.02)
+        try:
+            return whole(*arguments)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(picture, "_decode_whole", counted)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(lambda _: decode(data, LIMITS, SIDE), range(8)):
+            assert found.width == 2001
+    assert most == 1
 
 
 @pytest.mark.parametrize(
