@@ -256,6 +256,14 @@ def test_local_fits_into_two_cpus_and_two_gigabytes() -> None:
     assert sum(quantity(r["limits"]["memory"]) for r in given) <= 1.25 * 2**30
 
 
+@pytest.mark.parametrize("overlay", ["local", "production"])
+def test_a_detector_has_memory_for_the_largest_picture(overlay: str) -> None:
+    [detector] = [c for c in manifests(overlay).containers() if c.spec["name"] == "detector"]
+    pixels = int(detector.environment["EMOTION_DETECTOR_MAX_IMAGE_PIXELS"])
+    idle, largest = 125 * 2**20, 8 * pixels  # bytes; a WebP is decoded at 8 a pixel, one at a time
+    assert quantity(detector.spec["resources"]["limits"]["memory"]) >= idle + largest
+
+
 def test_production_has_at_least_two_of_each_and_keeps_one_through_maintenance() -> None:
     m = manifests("production")
     scaled = {

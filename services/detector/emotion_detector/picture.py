@@ -16,7 +16,7 @@ from emotion_detector.header import CorruptFileError, Header, UnknownFormatError
 _MOST_LUMA = 1280  # pixels on the longer side: more are not decoded for chips if a half has them
 _REDUCTIONS = (8, 4, 2, 1)  # that a JPEG can be decoded to without decoding all of it
 
-# PNG and WebP are decoded whole, which takes up to 7 bytes a pixel meanwhile. Those with more
+# PNG and WebP are decoded whole, which takes up to 8 bytes a pixel meanwhile. Those with more
 # pixels than this are decoded one at a time, so memory is bounded whatever the number of threads.
 _LARGE = 4_000_000
 _decodes_large = threading.Lock()
