@@ -84,9 +84,7 @@ def svgs(results: Results) -> dict[str, str]:
     """Plots by file name: recall over false alarms, precision over recall, by set and size."""
     plots = {}
     for key, found in results["curves"].items():
-        if key.startswith("all"):
-            continue
-        name = key.replace(" ", "-")
+        boxes, size = key.split()
         for kind, xs, label, log in (
             ("recall", CURVE_ALARMS, "false alarms a picture", True),
             ("precision", CURVE_RECALLS, "recall", False),
@@ -96,8 +94,10 @@ def svgs(results: Results) -> dict[str, str]:
                 | {who: one[f"{kind}_curve"][i] for who, one in found.items()}
                 for i, x in enumerate(xs)
             ]
-            title = f"{kind.capitalize()}, {key.split()[0]}'s boxes, longer side {key.split()[1]}"
-            plots[f"detector-{kind}-{name}.svg"] = line_plot(title, label, points, log_x=log)
+            title = f"{kind.capitalize()}, {_BOXES[boxes]}, longer side {size}"
+            plots[f"detector-{kind}-{boxes}-{size}.svg"] = line_plot(
+                title, label, points, log_x=log
+            )
     return plots
 
 

@@ -75,7 +75,7 @@ def test_equal_detectors_are_equally_good(results: evaluate.Results) -> None:
 def test_every_measure_is_in_the_page_and_the_card(results: evaluate.Results) -> None:
     plots = report.svgs(results)
     page = report.markdown(results, list(plots))
-    assert len(plots) == 8
+    assert len(plots) == 12
     assert all(svg.startswith("<svg") for svg in plots.values())
     assert re.findall(r"^### (.+)$", page, re.MULTILINE) == [
         "Recall at equal false alarms",
