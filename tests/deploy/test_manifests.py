@@ -260,8 +260,11 @@ def test_local_fits_into_two_cpus_and_two_gigabytes() -> None:
 def test_a_detector_has_memory_for_the_largest_picture(overlay: str) -> None:
     [detector] = [c for c in manifests(overlay).containers() if c.spec["name"] == "detector"]
     pixels = int(detector.environment["EMOTION_DETECTOR_MAX_IMAGE_PIXELS"])
-    idle, largest = 125 * 2**20, 8 * pixels  # bytes; a WebP is decoded at 8 a pixel, one at a time
-    assert quantity(detector.spec["resources"]["limits"]["memory"]) >= idle + largest
+    threads = int(detector.environment["EMOTION_DETECTOR_THREADS"])
+    # In bytes. A WebP takes 8 a pixel while it is decoded, one at a time; so does a progressive
+    # JPEG of four colours, one a thread.
+    idle, largest = 125 * 2**20, 8 * pixels
+    assert quantity(detector.spec["resources"]["limits"]["memory"]) >= idle + threads * largest
 
 
 def test_production_has_at_least_two_of_each_and_keeps_one_through_maintenance() -> None:

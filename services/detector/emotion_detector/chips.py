@@ -18,8 +18,11 @@ _MAX_OVERSAMPLING = 8
 
 
 def least_side(faces: Faces) -> float:
-    """Side of the smallest square that ``cut_chips`` cuts out, in the pixels of ``faces``."""
-    return float(_sides(faces).min(initial=np.inf))
+    """Side of the smallest square that ``cut_chips`` cuts out, in the pixels of ``faces``.
+
+    At least 1, whatever a network answers; infinite without faces.
+    """
+    return float(np.maximum(_sides(faces), 1).min(initial=np.inf))
 
 
 def cut_chips(luma: npt.NDArray[np.uint8], faces: Faces) -> npt.NDArray[np.uint8]:

@@ -81,6 +81,7 @@ def test_the_least_side_is_that_of_the_smallest_face() -> None:
     boxes = np.array([[0, 0, 90, 160], [0, 0, 30, 30]], np.float32)
     faces = Faces(boxes, np.zeros((2, 5, 2), np.float32), np.ones(2, np.float32))
     assert least_side(faces) == pytest.approx(1.15 * 30)
+    assert least_side(faces.scaled(1e-30, 1e-30)) == 1
 
 
 @given(angle=st.floats(-3.1, 3.1), size=st.floats(1, 300))

@@ -96,7 +96,7 @@ def test_a_model_for_gray_pictures_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gray.onnx"
     gray = onnx_file.taking(PACKAGED_MODEL.read_bytes(), 1)
     path.write_bytes(gray)
-    with pytest.raises(ModelError, match=r"\[N, 3, height, width\] is expected|does not load"):
+    with pytest.raises(ModelError, match=r"\[N, 3, height, width\] is expected"):
         Network(path, 320)
 
 
