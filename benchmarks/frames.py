@@ -12,8 +12,12 @@ import numpy.typing as npt
 import skimage.data
 
 WIDTH, HEIGHT, QUALITY = 640, 480, 75
-POSITIONS = 12
+POSITIONS = 24
 """Different frames of one kind, after which the faces are back where they began."""
+
+PER_SECOND = 30
+"""Frames of a clip for each second of what it shows. A camera that takes more frames sees no
+faster world, so clients at another pace skip or repeat some."""
 
 _PORTRAIT_PART = (slice(20, 260), slice(120, 360))
 

@@ -6,7 +6,7 @@ are not decoded; a stream that ends early shows as ``ended``.
 """
 
 import struct
-from collections.abc import Iterator
+from collections import deque
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -15,7 +15,7 @@ _ENABLE_PUSH, _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = 2, 4, 5
 _STREAM = 1
 _LARGEST_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
-_FRAME_HEAD = struct.Struct(">3sBBI")  # length, type, flags, stream
+_FRAME_HEAD = struct.Struct(">BHBBI")  # length (8 and 16 bits), type, flags, stream
 _GRPC_PREFIX = struct.Struct(">BI")  # compressed or not, length
 
 
@@ -31,10 +31,11 @@ class GrpcStream:
         self.ended = False
         """Whether the server has ended the stream or the connection."""
         self._received = bytearray()
-        self._messages = bytearray()
-        self._out = bytearray(_PREFACE)
+        self._data = bytearray()
+        self._messages: list[bytes] = []
+        self._out: list[bytes | memoryview] = [_PREFACE]
         self._started = False
-        self._waiting = bytearray()
+        self._waiting: deque[bytes | memoryview] = deque()
         self._window = {0: _DEFAULT_WINDOW, _STREAM: _DEFAULT_WINDOW}
         self._initial_window = _DEFAULT_WINDOW
         self._max_frame = 16_384
@@ -62,65 +63,67 @@ class GrpcStream:
         """Whether all before has gone to the network, as far as the server's windows go."""
         return self._started and not self.ended and not self._waiting
 
-    def send(self, message: bytes) -> None:
-        """Sends a message; what the server has no room for yet waits here."""
-        data = _GRPC_PREFIX.pack(0, len(message)) + message
-        sent = 0 if self._waiting else self._send_some(data)
-        if sent < len(data):
-            self._waiting += data[sent:]
+    def send(self, *parts: bytes) -> None:
+        """Sends a message, given in parts; what the server has no room for yet waits here."""
+        self._waiting.append(_GRPC_PREFIX.pack(0, sum(map(len, parts))))
+        self._waiting += map(memoryview, parts)
+        self._push()
 
     def end(self) -> None:
         """Half-closes: no more messages come. What waits is lost."""
         self._frame(_DATA, _END_STREAM, _STREAM, b"")
 
-    def data_to_send(self) -> bytearray:
-        """Takes the bytes for the socket."""
-        out, self._out = self._out, bytearray()
+    def data_to_send(self) -> list[bytes | memoryview]:
+        """Takes the bytes for the socket, in parts, so that messages are not copied."""
+        out, self._out = self._out, []
         return out
 
-    def receive(self, data: bytes) -> Iterator[bytes]:
+    def receive(self, data: bytes) -> list[bytes]:
         """Takes bytes off the socket and gives the messages that are complete.
 
         Raises:
             ValueError: the server does something that is not implemented here.
         """
-        self._received += data
-        while len(self._received) >= _FRAME_HEAD.size:
-            length = int.from_bytes(self._received[:3], "big")
-            if len(self._received) < _FRAME_HEAD.size + length:
-                return
-            _, kind, flags, stream = _FRAME_HEAD.unpack_from(self._received)
-            payload = bytes(self._received[_FRAME_HEAD.size : _FRAME_HEAD.size + length])
-            del self._received[: _FRAME_HEAD.size + length]
-            yield from self._on_frame(kind, flags, stream, payload)
+        received = self._received
+        received += data
+        begin = 0
+        while len(received) >= begin + _FRAME_HEAD.size:
+            high, low, kind, flags, stream = _FRAME_HEAD.unpack_from(received, begin)
+            end = begin + _FRAME_HEAD.size + (high << 16) + low
+            if len(received) < end:
+                break
+            self._on_frame(kind, flags, stream, received[begin + _FRAME_HEAD.size : end])
+            begin = end
+        del received[:begin]
+        messages, self._messages = self._messages, []
+        return messages
 
-    def _on_frame(self, kind: int, flags: int, stream: int, payload: bytes) -> Iterator[bytes]:
+    def _on_frame(self, kind: int, flags: int, stream: int, payload: bytearray) -> None:
         if kind == _DATA:
             if flags & _PADDED:
                 raise ValueError("a padded DATA frame came; the load generator takes none")
-            self._messages += payload
-            yield from self._take_messages()
+            self._data += payload
+            self._take_messages()
         elif kind == _SETTINGS and not flags & _ACK:
             self._on_settings(payload)
         elif kind == _PING and not flags & _ACK:
-            self._frame(_PING, _ACK, 0, payload)
+            self._frame(_PING, _ACK, 0, bytes(payload))
         elif kind == _WINDOW_UPDATE and stream in self._window:
             self._window[stream] += int.from_bytes(payload, "big")
             self._push()
         if kind in (_RST_STREAM, _GOAWAY) or (kind in (_DATA, _HEADERS) and flags & _END_STREAM):
             self.ended = True
 
-    def _take_messages(self) -> Iterator[bytes]:
-        while len(self._messages) >= _GRPC_PREFIX.size:
-            _, length = _GRPC_PREFIX.unpack_from(self._messages)
+    def _take_messages(self) -> None:
+        while len(self._data) >= _GRPC_PREFIX.size:
+            _, length = _GRPC_PREFIX.unpack_from(self._data)
             end = _GRPC_PREFIX.size + length
-            if len(self._messages) < end:
+            if len(self._data) < end:
                 return
-            message = bytes(self._messages[_GRPC_PREFIX.size : end])
-            del self._messages[:end]
-            yield message
+            self._messages.append(bytes(self._data[_GRPC_PREFIX.size : end]))
+            del self._data[:end]
 
-    def _on_settings(self, payload: bytes) -> None:
+    def _on_settings(self, payload: bytearray) -> None:
         for name, value in struct.iter_unpack(">HI", payload):
             if name == _INITIAL_WINDOW_SIZE:
                 self._window[_STREAM] += value - self._initial_window
@@ -133,22 +136,24 @@ class GrpcStream:
 
     def _push(self) -> None:
         """Sends as much of what waits as both windows allow."""
-        del self._waiting[: self._send_some(self._waiting)]
+        waiting, window = self._waiting, self._window
+        while waiting and (room := min(self._max_frame, *window.values())) > 0:
+            payload = []
+            length = 0
+            while waiting and length < room:
+                part = waiting.popleft()
+                if len(part) > room - length:
+                    waiting.appendleft(part[room - length :])
+                    part = part[: room - length]
+                payload.append(part)
+                length += len(part)
+            for stream in window:
+                window[stream] -= length
+            self._frame(_DATA, 0, _STREAM, *payload)
 
-    def _send_some(self, data: bytes | bytearray) -> int:
-        """Sends as much of ``data`` as both windows allow, and tells how much."""
-        room = min(len(data), *self._window.values())
-        if room <= 0:
-            return 0
-        for stream in self._window:
-            self._window[stream] -= room
-        with memoryview(data) as view:
-            for begin in range(0, room, self._max_frame):
-                self._frame(_DATA, 0, _STREAM, view[begin : min(begin + self._max_frame, room)])
-        return room
-
-    def _frame(self, kind: int, flags: int, stream: int, payload: bytes | memoryview) -> None:
-        self._out += _FRAME_HEAD.pack(len(payload).to_bytes(3, "big"), kind, flags, stream)
+    def _frame(self, kind: int, flags: int, stream: int, *payload: bytes | memoryview) -> None:
+        high, low = divmod(sum(map(len, payload)), 1 << 16)
+        self._out.append(_FRAME_HEAD.pack(high, low, kind, flags, stream))
         self._out += payload
 
 

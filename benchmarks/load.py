@@ -4,9 +4,10 @@
 """
 
 import functools
+import heapq
+import math
 import random
 import select
-import selectors
 import socket
 import time
 from collections import Counter
@@ -27,15 +28,18 @@ PATH = "/emotion.v1.EmotionService/StreamRecognize"
 Wire = Literal["grpc", "websocket"]
 
 _GRACE_SECONDS = 1.0
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16
 _LONGEST_SLEEP_SECONDS = 0.05
+_TURN_SECONDS = 0.002
+"""How often many clients at a pace of their own look what there is to do: a wake-up for each
+frame and each reply would take more of the cores that the services need."""
 
 
 class Connection:
     """A client's socket: moves bytes between the session, the wire and the network."""
 
     def __init__(
-        self, host: str, port: int, wire: Wire, session: Session, events: selectors.BaseSelector
+        self, host: str, port: int, wire: Wire, session: Session, events: select.epoll
     ) -> None:
         self.session = session
         self._stream = (GrpcStream if wire == "grpc" else WebSocketStream)(f"{host}:{port}", PATH)
@@ -43,10 +47,14 @@ class Connection:
         self._socket = socket.create_connection((host, port), timeout=5)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._out = bytearray()
+        self._out: list[bytes | memoryview] = []
         self._writing = False
-        events.register(self._socket, selectors.EVENT_READ, self)
+        events.register(self._socket, select.EPOLLIN)
         self._flush()
+
+    def fileno(self) -> int:
+        """The socket's number."""
+        return self._socket.fileno()
 
     def serve(self, events: int) -> None:
         """Reads and writes what the network allows.
@@ -54,7 +62,7 @@ class Connection:
         Raises:
             RuntimeError: the server has ended the stream.
         """
-        if events & selectors.EVENT_READ:
+        if events & ~select.EPOLLOUT:
             data = self._socket.recv(_READ_BYTES)
             now = time.monotonic()
             for message in self._stream.receive(data):
@@ -67,7 +75,7 @@ class Connection:
         """Sends what is due, one message at a time: the rest waits for the network."""
         self._flush()
         while not self._out and self._stream.can_send and self.session.wants_to_send:
-            self._stream.send(self.session.take(now))
+            self._stream.send(*self.session.take(now))
             self._flush()
 
     def close(self) -> None:
@@ -79,31 +87,44 @@ class Connection:
         self._socket.close()
 
     def _flush(self) -> None:
-        more = self._stream.data_to_send()
-        self._out = self._out + more if self._out else more  # mostly, nothing is left to copy
+        self._out += self._stream.data_to_send()
         if self._out:
             try:
-                sent = self._socket.send(self._out)
+                sent = self._socket.sendmsg(self._out)
             except BlockingIOError:
                 sent = 0
-            del self._out[:sent]
+            self._out = _behind(self._out, sent)
         if bool(self._out) != self._writing:
             self._writing = bool(self._out)
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._writing else 0)
-            self._events.modify(self._socket, events, self)
+            self._events.modify(
+                self._socket, select.EPOLLIN | (select.EPOLLOUT if self._writing else 0)
+            )
+
+
+def _behind(parts: list[bytes | memoryview], count: int) -> list[bytes | memoryview]:
+    """What is left of ``parts`` behind the first ``count`` bytes."""
+    for k, part in enumerate(parts):
+        if count < len(part):
+            return [memoryview(part)[count:], *parts[k + 1 :]]
+        count -= len(part)
+    return []
 
 
 class Load:
     """Clients that are connected; runs them for as long as it is told."""
 
-    def __init__(self, connections: Sequence[Connection], events: selectors.EpollSelector) -> None:
+    def __init__(self, connections: Sequence[Connection], events: select.epoll) -> None:
         self.connections = connections
         self._events = events
+        self._by_number = {connection.fileno(): connection for connection in connections}
+        self._due = [(c.session.next_due, k) for k, c in enumerate(connections)]
+        heapq.heapify(self._due)
         self.lateness_s: list[float] = []
         """How much later than due frames were made, in seconds: the generator's own delay."""
 
     def run_until(self, end: float, *, sending: bool = True) -> None:
         """Sends and receives until ``end``, or, not ``sending``, until all is answered."""
+        paced = len(self.connections) > 1 and math.isfinite(self._due[0][0])
         while (now := time.monotonic()) < end:
             due = end
             if sending:
@@ -112,24 +133,25 @@ class Load:
                 return
             wait = min(max(0.0, due - time.monotonic()), _LONGEST_SLEEP_SECONDS)
             if len(self.connections) == 1:
-                # Epoll waits whole milliseconds, ``select`` on epoll itself does not. With many
-                # clients that is not worth a wake-up for each frame.
+                # Epoll waits whole milliseconds, ``select`` on epoll itself does not.
                 select.select([self._events.fileno()], [], [], wait)
                 wait = 0
-            for key, events in self._events.select(wait):
-                key.data.serve(events)
+            elif paced:
+                time.sleep(_TURN_SECONDS)
+                wait = 0
+            for number, events in self._events.poll(wait):
+                self._by_number[number].serve(events)
 
     def _tick(self, now: float) -> float:
         """Makes the frames that are due and tells when the next one is."""
-        earliest = float("inf")
-        for connection in self.connections:
-            session = connection.session
-            if session.next_due <= now:
-                self.lateness_s.append(now - session.next_due)
-                session.tick(now)
-                connection.pump(now)
-            earliest = min(earliest, session.next_due)
-        return earliest
+        while (due := self._due[0][0]) <= now:
+            self.lateness_s.append(now - due)
+            k = self._due[0][1]
+            connection = self.connections[k]
+            connection.session.tick(now)
+            connection.pump(now)
+            heapq.heapreplace(self._due, (connection.session.next_due, k))
+        return due
 
 
 def measure(
@@ -239,7 +261,7 @@ def _connect(
     """Clients that begin at random moments of their pace and at different places of the clip."""
     chance = random.Random(sessions)
     connections: list[Connection] = []
-    with selectors.EpollSelector() as events:
+    with select.epoll() as events:
         try:
             begin = time.monotonic() + 0.002 * sessions
             for k in range(sessions):

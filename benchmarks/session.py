@@ -1,5 +1,6 @@
 """One client of the load generator: when it sends which frame, and what became of each. Pure."""
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Literal
 
 from emotion.v1 import emotion_pb2
 
-from benchmarks.frames import Frame
+from benchmarks.frames import PER_SECOND, Frame
 
 Outcome = Literal["recognition", "unclassified", "dropped", "error", "skipped", "unanswered"]
 """What became of a frame: ``unclassified`` has boxes but no scores, ``skipped`` was overtaken by
@@ -35,9 +36,12 @@ class Session:
     from the moment it was due, so a slow service cannot slow down the clock that measures it.
     A frame that cannot be sent at once waits, and the next one replaces it.
 
+    The clip plays at ``frames.PER_SECOND`` whatever the pace: what is sent is its frame of the
+    moment.
+
     Args:
-        clip: frames to send, over and over.
-        first: index of the first.
+        clip: what the client sees, over and over.
+        first: index of the frame at time 0.
         frames_per_second: the pace; 0 for as fast as they are answered.
         begin: when the first frame is due, in seconds.
         max_faces: option of the stream.
@@ -84,25 +88,22 @@ class Session:
         # Two in flight without a pace would only have the gateway drop one for the other.
         return self._waiting is not None if self._interval else not self._sent
 
-    def take(self, now: float) -> bytes:
-        """The request that is to be sent now."""
+    def take(self, now: float) -> tuple[bytes, bytes]:
+        """The request that is to be sent now, in two parts, so that a picture is not copied:
+        Protocol Buffers merge what is appended to a message into it."""
         sample, self._waiting = self._waiting, None
         if sample is None:
             sample = Sample(now)
             self.samples.append(sample)
-        frame = self._clip[(self._first + self._frame_id) % len(self._clip)]
+        frame = self._clip[(self._first + int(sample.due * PER_SECOND)) % len(self._clip)]
         self._frame_id += 1
         self._sent[self._frame_id] = sample
         request = emotion_pb2.StreamRecognizeRequest(
-            frame=emotion_pb2.Frame(
-                frame_id=self._frame_id,
-                image=frame.image,
-                capture_time_us=int(sample.due * 1e6),
-            )
+            frame=emotion_pb2.Frame(frame_id=self._frame_id, capture_time_us=int(sample.due * 1e6))
         )
         if self._frame_id == 1:
             request.options.max_faces = self._max_faces
-        return request.SerializeToString()
+        return _with_image(frame.image), request.SerializeToString()
 
     def receive(self, message: bytes, now: float) -> None:
         """Takes a serialized reply that came at ``now``.
@@ -128,3 +129,10 @@ class Session:
                 timings.classify_us,
                 timings.total_us,
             )
+
+
+@functools.cache
+def _with_image(image: bytes) -> bytes:
+    """A request with nothing but an image."""
+    frame = emotion_pb2.Frame(image=image)
+    return emotion_pb2.StreamRecognizeRequest(frame=frame).SerializeToString()

@@ -5,7 +5,7 @@ The framing is websockets' own protocol object; the messages are those of the su
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -47,17 +47,18 @@ class WebSocketStream:
         """Whether the connection is open; WebSocket has no window of its own."""
         return self._started and not self.ended
 
-    def send(self, message: bytes) -> None:
-        """Sends a message."""
-        self._protocol.send_binary(b"\0" + _FRAME.pack(_DATA, len(message)) + message)
+    def send(self, *parts: bytes) -> None:
+        """Sends a message, given in parts."""
+        head = b"\0" + _FRAME.pack(_DATA, sum(map(len, parts)))
+        self._protocol.send_binary(b"".join((head, *parts)))
 
     def end(self) -> None:
         """Half-closes: no more messages come."""
         self._protocol.send_binary(b"\1")
 
-    def data_to_send(self) -> bytearray:
+    def data_to_send(self) -> Sequence[bytes | memoryview]:
         """Takes the bytes for the socket."""
-        return bytearray().join(self._protocol.data_to_send())
+        return self._protocol.data_to_send()
 
     def receive(self, data: bytes) -> Iterator[bytes]:
         """Takes bytes off the socket and gives the messages that are complete.

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 
-from emotion_serving import GrpcServer, load_settings, run_until_signal
+from emotion_serving import GrpcServer, load_settings, run, run_until_signal
 from emotion_serving.logs import configure_logs
 
 from emotion_gateway.backends import ClassifierBackend, DetectorBackend, open_channel
@@ -93,7 +93,7 @@ def main() -> None:
     configure_logs("gateway", settings.log_level)
     _log.info("starting", extra={"settings": settings.model_dump()})
     try:
-        asyncio.run(serve(settings))
+        run(serve(settings))
     except OSError as error:
         print(f"emotion-gateway: {error}", file=sys.stderr)
         sys.exit(1)

@@ -22,7 +22,7 @@ class CountingDetector(FaceDetectorServicer):
     """Finds no faces, and counts who asks."""
 
     def __init__(self) -> None:
-        super().__init__(detector=None, pool=None, max_batch=64)  # type: ignore[arg-type]
+        super().__init__(detector=None, threads=1, max_batch=64)  # type: ignore[arg-type]
         self.calls = 0
         self.peers: set[str] = set()
 

@@ -7,7 +7,7 @@ import logging
 import sys
 
 from emotion.tfserving import serving_pb2, serving_pb2_grpc
-from emotion_serving import GrpcServer, load_settings, run_until_signal
+from emotion_serving import GrpcServer, load_settings, run, run_until_signal
 from emotion_serving.logs import configure_logs
 
 from emotion_classifier.config import ConfigError, read_config
@@ -63,7 +63,7 @@ def main() -> None:
         extra=settings.model_dump(mode="json") | {"worker_threads": settings.worker_threads},
     )
     try:
-        asyncio.run(serve(settings))
+        run(serve(settings))
     except ConfigError as error:
         print(f"{_PROG}: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,14 +1,13 @@
 """``python -m emotion_detector``: runs the detector service until SIGTERM."""
 
-import asyncio
+import contextlib
 import functools
 import logging
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
-from emotion_serving import GrpcServer, load_settings, run_until_signal
+from emotion_serving import GrpcServer, load_settings, run, run_until_signal
 from emotion_serving.logs import configure_logs
 
 from emotion_detector.detector import FaceDetector
@@ -30,8 +29,8 @@ async def serve(settings: DetectorSettings, network: Network) -> None:
         OSError: the port is taken.
     """
     detector = FaceDetector(network, Limits(settings.max_image_bytes, settings.max_image_pixels))
-    with ThreadPoolExecutor(settings.workers, thread_name_prefix="detect") as pool:
-        servicer = FaceDetectorServicer(detector, pool, settings.max_batch)
+    servicer = FaceDetectorServicer(detector, settings.workers, settings.max_batch)
+    with contextlib.closing(servicer):
         server = GrpcServer(settings, [_SERVICE])
         detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(servicer, server)
         port = await server.start()
@@ -52,7 +51,7 @@ def main() -> None:
         print(f"{_PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
     try:
-        asyncio.run(serve(settings, network))
+        run(serve(settings, network))
     except OSError as error:
         print(f"{_PROGRAM}: {error}", file=sys.stderr)
         sys.exit(1)

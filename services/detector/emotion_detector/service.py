@@ -1,8 +1,8 @@
-"""The gRPC servicer: fans batches out over threads and answers in order."""
+"""The gRPC servicer: shares batches out between threads and answers in order."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -35,14 +35,15 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
     """Answers ``Detect`` and ``DetectStream``.
 
     Args:
-        detector: analyses one picture; called from the threads of ``pool``.
-        pool: as many threads as pictures are to be analysed at once.
+        detector: analyses one picture; called from several threads.
+        threads: how many pictures are analysed at once.
         max_batch: most pictures of a request.
     """
 
-    def __init__(self, detector: FaceDetector, pool: ThreadPoolExecutor, max_batch: int) -> None:
+    def __init__(self, detector: FaceDetector, threads: int, max_batch: int) -> None:
         self._detector = detector
-        self._pool = pool
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="detect")
         self._max_batch = max_batch
         self._running = 0
         self._waiting: set[asyncio.Task[None] | None] = set()
@@ -86,6 +87,10 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
             detections = await self._detect_all(request.images)
             await context.write(detector_pb2.DetectStreamResponse(detections=detections))
 
+    def close(self) -> None:
+        """Waits for what runs and ends the threads."""
+        self._pool.shutdown()
+
     def end_streams(self) -> None:
         """Ends the streams that wait for a batch now, the others after the one in work."""
         self._ending = True
@@ -96,8 +101,10 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
     async def _detect_all(
         self, images: Sequence[detector_pb2.Image]
     ) -> Sequence[detector_pb2.Detection]:
-        """A small picture while nothing else runs is analysed here and now: two milliseconds of the
-        event loop, in place of waking up a thread and being woken by it."""
+        """Threads take picture after picture and say once that they are done. A small picture
+        while nothing else runs is analysed here and now: two milliseconds of the event loop, in
+        place of waking up a thread and being woken by it. When the caller is cancelled, threads
+        stop after the picture that they are at."""
         if not 1 <= len(images) <= self._max_batch:
             raise InvalidArgument(
                 f"request has {len(images)} images; 1 to {self._max_batch} are expected"
@@ -105,13 +112,32 @@ class FaceDetectorServicer(detector_pb2_grpc.FaceDetectorServiceServicer):
         if len(images) == 1 and not self._running and len(images[0].data) <= _SMALL_IMAGE_BYTES:
             return [self.detect(images[0])]
         loop = asyncio.get_running_loop()
+        found = [detector_pb2.Detection()] * len(images)
+        turns = iter(range(len(images)))
+        parts = [
+            loop.run_in_executor(self._pool, self._work, images, turns, found)
+            for _ in range(min(self._threads, len(images)))
+        ]
         self._running += 1
         try:
-            return await asyncio.gather(
-                *(loop.run_in_executor(self._pool, self.detect, image) for image in images)
-            )
+            await asyncio.gather(*parts)
+        except BaseException:
+            for _ in turns:
+                pass
+            raise
         finally:
             self._running -= 1
+        return found
+
+    def _work(
+        self,
+        images: Sequence[detector_pb2.Image],
+        turns: Iterator[int],
+        found: list[detector_pb2.Detection],
+    ) -> None:
+        """Analyses the pictures whose indices it gets from ``turns``, which threads share."""
+        for k in turns:
+            found[k] = self.detect(images[k])
 
     def detect(self, image: detector_pb2.Image) -> detector_pb2.Detection:
         """Analyses one picture; whatever goes wrong becomes the error of this picture."""

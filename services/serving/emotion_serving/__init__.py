@@ -3,7 +3,7 @@
 ``settings``  one typed object a service: flags, environment, validation
 ``logs``      structured logging, one JSON line an event
 ``errors``    the tree of errors and what makes them statuses
-``server``    a gRPC server with health, reflection, signals and a draining stop
+``server``    a gRPC server with health, reflection, signals and a draining stop; its event loop
 
 The last two need the extra ``grpc`` and are imported when one of their names is first asked
 for: the page's server is installed without gRPC.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ServiceError,
         Unavailable,
     )
-    from emotion_serving.server import GrpcServer, run_until_signal
+    from emotion_serving.server import GrpcServer, run, run_until_signal
 
 __all__ = [
     "FailedPrecondition",
@@ -43,6 +43,7 @@ __all__ = [
     "ServiceSettings",
     "Unavailable",
     "load_settings",
+    "run",
     "run_until_signal",
 ]
 
@@ -51,5 +52,5 @@ def __getattr__(name: str) -> object:
     """A name of ``errors`` or ``server`` (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "server" if name in ("GrpcServer", "run_until_signal") else "errors"
+    module = "server" if name in ("GrpcServer", "run", "run_until_signal") else "errors"
     return getattr(import_module(f"{__name__}.{module}"), name)

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import grpc
+import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
@@ -117,6 +119,12 @@ class GrpcServer:
 def _connection_age(seconds: float) -> list[tuple[str, int]]:
     """grpcio's option, which it varies by 10 %; calls that run then are never cut off."""
     return [("grpc.max_connection_age_ms", max(1, round(seconds * 1000)))] if seconds else []
+
+
+def run(serving: Coroutine[Any, Any, None]) -> None:
+    """Runs a server to its end, on uvloop: asyncio's own loop takes an eighth more of the CPU for
+    each message (docs/performance.md)."""
+    uvloop.run(serving)
 
 
 async def run_until_signal(stop: Callable[[], Awaitable[None]]) -> None:

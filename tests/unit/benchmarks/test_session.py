@@ -1,7 +1,7 @@
 import pytest
 from emotion.v1 import emotion_pb2
 
-from benchmarks.frames import Frame
+from benchmarks.frames import PER_SECOND, Frame
 from benchmarks.session import Session
 
 Request, Response = emotion_pb2.StreamRecognizeRequest, emotion_pb2.StreamRecognizeResponse
@@ -12,9 +12,9 @@ def found(state: emotion_pb2.ClassifierState.ValueType) -> emotion_pb2.Recogniti
     return emotion_pb2.Recognition(faces=[emotion_pb2.Face()], classifier_state=state)
 
 
-def answer(data: bytes, **outcome: object) -> bytes:
+def answer(parts: tuple[bytes, ...], **outcome: object) -> bytes:
     outcome = outcome or {"recognition": found(emotion_pb2.CLASSIFIER_STATE_OK)}
-    frame_id = Request.FromString(data).frame.frame_id
+    frame_id = Request.FromString(b"".join(parts)).frame.frame_id
     timings = emotion_pb2.Timings(wait_us=1, decode_us=2, detect_us=3, classify_us=4, total_us=5)
     return Response(frame_id=frame_id, timings=timings, **outcome).SerializeToString()
 
@@ -22,11 +22,11 @@ def answer(data: bytes, **outcome: object) -> bytes:
 def test_without_a_pace_the_next_frame_goes_when_one_is_answered() -> None:
     session = Session(CLIP, 1, max_faces=7)
     assert session.wants_to_send
-    first = Request.FromString(session.take(1.0))
+    first = Request.FromString(b"".join(session.take(1.0)))
     assert (first.frame.image, first.options.max_faces) == (b"second", 7)
     assert not session.wants_to_send
-    session.receive(answer(first.SerializeToString()), 1.5)
-    second = Request.FromString(session.take(1.5))
+    session.receive(answer((first.SerializeToString(),)), 1.5)
+    second = Request.FromString(b"".join(session.take(1.5)))
     assert second.frame.image == b"first"
     assert second.frame.frame_id > first.frame.frame_id
     assert not second.HasField("options")
@@ -47,6 +47,19 @@ def test_at_a_pace_frames_are_due_whether_the_last_was_answered_or_not() -> None
     assert session.outstanding == 2
     assert [sample.due for sample in session.samples] == pytest.approx([5.0, 5.1])
     assert session.next_due == pytest.approx(5.2)
+
+
+@pytest.mark.parametrize("frames_per_second", [PER_SECOND / 2, PER_SECOND * 3])
+def test_the_clip_plays_at_its_own_pace(frames_per_second: float) -> None:
+    clip = [Frame(bytes([k]), 0) for k in range(10)]
+    session = Session(clip, 3, frames_per_second=frames_per_second, begin=1.001)
+    shown = []
+    for k in range(18):
+        session.tick(1.001 + (k + 0.1) / frames_per_second)
+        request = Request.FromString(b"".join(session.take(9)))
+        shown.append(request.frame.image[0])
+    step = PER_SECOND / frames_per_second
+    assert shown == [(3 + int(PER_SECOND * 1.001 + step * k)) % 10 for k in range(18)]
 
 
 def test_latency_counts_from_when_a_frame_was_due_and_late_frames_are_skipped() -> None:

@@ -26,7 +26,7 @@ async def exchange(stream: Stream, port: int, messages: list[bytes], *, end: boo
                 stream.send(waiting.pop(0))
                 if end and not waiting:
                     stream.end()
-            writer.write(stream.data_to_send())
+            writer.writelines(stream.data_to_send())
             if data := await reader.read(65536):
                 echoed += stream.receive(data)
             else:
@@ -110,4 +110,4 @@ def test_pings_are_answered() -> None:
     stream = GrpcStream("localhost:1", PATH)
     stream.data_to_send()
     list(stream.receive(b"\0\0\x08\x06\0\0\0\0\0" + b"12345678"))
-    assert stream.data_to_send() == b"\0\0\x08\x06\1\0\0\0\0" + b"12345678"
+    assert b"".join(stream.data_to_send()) == b"\0\0\x08\x06\1\0\0\0\0" + b"12345678"

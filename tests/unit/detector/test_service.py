@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import grpc
 import numpy as np
@@ -59,11 +59,9 @@ def detector() -> DetectorWithAFault:
 
 @pytest.fixture
 async def stub(detector: DetectorWithAFault) -> AsyncIterator[Stub]:
-    with ThreadPoolExecutor(2) as pool:
+    with closing(FaceDetectorServicer(detector, threads=2, max_batch=4)) as servicer:
         server = GrpcServer(DetectorSettings(port=0), [])
-        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(
-            FaceDetectorServicer(detector, pool, max_batch=4), server
-        )
+        detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(servicer, server)
         port = await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield Stub(channel)
@@ -152,8 +150,7 @@ async def test_a_batch_out_of_range_ends_its_stream_alone(stub: Stub) -> None:
 
 async def test_streams_end_when_the_server_drains(detector: DetectorWithAFault) -> None:
     """At once where nothing is in work, after the answer where something is."""
-    with ThreadPoolExecutor(1) as pool:
-        servicer = FaceDetectorServicer(detector, pool, max_batch=4)
+    with closing(FaceDetectorServicer(detector, threads=1, max_batch=4)) as servicer:
         server = GrpcServer(DetectorSettings(port=0, drain_seconds=30), [])
         detector_pb2_grpc.add_FaceDetectorServiceServicer_to_server(servicer, server)
         port = await server.start()
@@ -192,13 +189,28 @@ async def test_only_a_small_picture_alone_is_analysed_on_the_event_loop(
     assert here not in detector.threads
 
 
+async def test_a_cancelled_call_stops_after_the_picture_it_is_at(
+    detector: DetectorWithAFault,
+) -> None:
+    detector.threads.clear()
+    detector.entered.clear()
+    detector.go_on.clear()
+    with closing(FaceDetectorServicer(detector, threads=1, max_batch=4)) as servicer:
+        call = asyncio.ensure_future(servicer.Detect(request(SLOW, b"x", b"x"), None))  # type: ignore[arg-type]
+        assert await asyncio.to_thread(detector.entered.wait, 10)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        detector.go_on.set()
+    assert len(detector.threads) == 1
+
+
 async def test_known_faces_say_where_to_look(detector: DetectorWithAFault) -> None:
     data = pictures.file(pictures.astronaut())
     left, upper, width, height = pictures.FACE_BOX
     here = detector_pb2.ExpectedFace(x=left, y=upper, width=width, height=height)
     nonsense = detector_pb2.ExpectedFace(x=float("nan"), y=0, width=-1, height=0)
-    with ThreadPoolExecutor(1) as pool:
-        servicer = FaceDetectorServicer(detector, pool, max_batch=4)
+    with closing(FaceDetectorServicer(detector, threads=1, max_batch=4)) as servicer:
 
         def count(known: list[detector_pb2.ExpectedFace]) -> int:
             image = detector_pb2.Image(data=data, known_faces=detector_pb2.KnownFaces(faces=known))
