@@ -54,6 +54,9 @@ def plan(settings: LocalSettings) -> list[Part]:
                 "--config-path",
                 str(s.work_directory / "envoy.yaml"),
                 "--disable-hot-restart",
+                # As the gateway: one thread has more to do at each turn, so a message costs less.
+                "--concurrency",
+                "1",
                 "--log-level",
                 "warning",
             ),
