@@ -30,6 +30,7 @@ Wire = Literal["grpc", "websocket"]
 _GRACE_SECONDS = 1.0
 _READ_BYTES = 1 << 16
 _LONGEST_SLEEP_SECONDS = 0.05
+_AWAKE_SECONDS = 0.0003
 _TURN_SECONDS = 0.002
 """How often many clients at a pace of their own look what there is to do: a wake-up for each
 frame and each reply would take more of the cores that the services need."""
@@ -133,8 +134,9 @@ class Load:
                 return
             wait = min(max(0.0, due - time.monotonic()), _LONGEST_SLEEP_SECONDS)
             if len(self.connections) == 1:
-                # Epoll waits whole milliseconds, ``select`` on epoll itself does not.
-                select.select([self._events.fileno()], [], [], wait)
+                # Epoll waits whole milliseconds, ``select`` on epoll itself does not, but returns
+                # too late by a tenth of one: the last of the way is waited for awake.
+                select.select([self._events.fileno()], [], [], max(0.0, wait - _AWAKE_SECONDS))
                 wait = 0
             elif paced:
                 time.sleep(_TURN_SECONDS)
