@@ -94,7 +94,7 @@ class Connection:
                 sent = self._socket.sendmsg(self._out)
             except BlockingIOError:
                 sent = 0
-            self._out = _behind(self._out, sent)
+            self._out = rest(self._out, sent)
         if bool(self._out) != self._writing:
             self._writing = bool(self._out)
             self._events.modify(
@@ -102,7 +102,7 @@ class Connection:
             )
 
 
-def _behind(parts: list[bytes | memoryview], count: int) -> list[bytes | memoryview]:
+def rest(parts: list[bytes | memoryview], count: int) -> list[bytes | memoryview]:
     """What is left of ``parts`` behind the first ``count`` bytes."""
     for k, part in enumerate(parts):
         if count < len(part):
