@@ -85,6 +85,19 @@ class Elf:
             if struct.unpack_from("<H", self.data, at)[0] in versions:
                 struct.pack_into("<H", self.data, at, VER_NDX_GLOBAL)
 
+    def strip(self) -> None:
+        """Drops what no loader reads: all behind the segments, such as names and lines for
+        debuggers, and the table of sections, without which nothing more can be asked here."""
+        (start,) = struct.unpack_from("<Q", self.data, 0x20)
+        size, count = struct.unpack_from("<HH", self.data, 0x36)
+        segments = [
+            struct.unpack_from("<IIQQQQ", self.data, start + size * i) for i in range(count)
+        ]
+        del self.data[max(start + size * count, *(s[2] + s[5] for s in segments)) :]
+        struct.pack_into("<Q", self.data, 0x28, 0)
+        struct.pack_into("<HH", self.data, 0x3C, 0, 0)
+        self._sections = []
+
     def _cut_versions(self, library: str) -> set[int]:
         """Takes a library out of the list of versions; the numbers that its versions had."""
         section = self._section(SHT_VERNEED)

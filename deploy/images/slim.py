@@ -3,10 +3,11 @@
     python3 slim.py /app
 
 Build stages run it after installing; then they import the program, and the tests of the
-containers drive it. Three kinds of things go:
+containers drive it. Four kinds of things go:
 
 - files that nothing imports at run time: type stubs, headers, tests, scripts;
 - parts of packages that our programs do not use (``UNUSED``);
+- what only debuggers read of a library (``UNSTRIPPED``);
 - shared libraries that a wheel brings along and nothing is linked with, after the links of
   ``UNLINKED`` were cut: OpenCV's Python module is linked with FFmpeg and a BLAS of its own, 74 MB
   that only its video and linear algebra functions call. Such a call would end the process; the
@@ -37,6 +38,7 @@ UNUSED = (
     "onnxruntime/tools",
     "onnxruntime/transformers",
 )
+UNSTRIPPED = ("uvloop/loop.*.so",)
 UNLINKED = {
     "cv2/cv2.abi3.so": ("libavcodec", "libavformat", "libavutil", "libswscale", "libopenblas"),
 }
@@ -58,6 +60,10 @@ def slim(app: Path) -> None:
         if (app / name).exists():
             unlink(app / name, [p for p in bundled(app) if p.name.startswith(libraries)])
     remove_orphans(app)
+    for path in (p for pattern in UNSTRIPPED for p in app.glob(pattern)):
+        elf = Elf(path.read_bytes())
+        elf.strip()
+        path.write_bytes(elf.data)
 
 
 def bundled(app: Path) -> list[Path]:

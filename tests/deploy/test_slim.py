@@ -12,6 +12,7 @@ import cv2
 import numpy
 import onnxruntime
 import pytest
+import uvloop
 from running import ROOT
 
 # Every way in which the detector uses OpenCV, and a digest of what comes out.
@@ -162,3 +163,28 @@ def test_the_page_is_installed_without_grpc() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "grpcio" not in (ROOT / "requirements/images/page.txt").read_text()
+
+
+def test_a_library_works_without_what_only_debuggers_read(slim: ModuleType, tmp_path: Path) -> None:
+    installed = Path(str(uvloop.__file__)).parent
+    shutil.copytree(installed, tmp_path / "uvloop")
+    slim.slim(tmp_path)
+    (whole,), (stripped,) = (
+        list(folder.glob("loop.*.so")) for folder in (installed, tmp_path / "uvloop")
+    )
+    assert stripped.stat().st_size <= whole.stat().st_size
+    assert stripped.stat().st_size < 3_000_000
+    program = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[1])
+import uvloop
+assert uvloop.__file__.startswith(sys.argv[1]), uvloop.__file__
+async def told():
+    process = await asyncio.create_subprocess_exec("echo", "told", stdout=-1)
+    return (await process.communicate())[0].decode()
+print(uvloop.run(told()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["told"]
