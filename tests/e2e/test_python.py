@@ -27,8 +27,9 @@ Response = emotion_pb2.StreamRecognizeResponse
 def stub(
     request: pytest.FixtureRequest, stack: Stack
 ) -> Iterator[emotion_pb2_grpc.EmotionServiceStub]:
-    port = stack.settings.port if request.param == "envoy" else stack.settings.gateway_port
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    edge = f"127.0.0.1:{stack.settings.port}"
+    address = edge if request.param == "envoy" else stack.parts["gateway"].address
+    with grpc.insecure_channel(address) as channel:
         yield emotion_pb2_grpc.EmotionServiceStub(channel)
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import FREE_PORTS
 from emotion_local import LocalSettings, Stack
@@ -52,6 +53,12 @@ def children(pid: int) -> set[int]:
     return {int(child) for child in path.read_text().split()}
 
 
+def sockets(pid: int) -> list[str]:
+    """Paths of the Unix sockets that a process has been told to listen on."""
+    words = [word.decode() for word in command(pid).split(b"\0")]
+    return [word.partition("=")[2] for word in words if "unix-socket=" in word]
+
+
 def status(url: str) -> int:
     host = url.removeprefix("http://").replace("localhost", "127.0.0.1")
     connection = http.client.HTTPConnection(host, timeout=5)
@@ -66,10 +73,23 @@ def test_it_serves_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> 
     parts = children(process.pid)
     assert len(parts) == 5
     assert status(url) == 200
+    (folder,) = {Path(path).parent for pid in parts for path in sockets(pid)}
+    assert folder.stat().st_mode & 0o077 == 0, "others could connect"
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert not any(Path(f"/proc/{pid}").exists() for pid in parts)
+    assert not folder.exists()
+
+
+def test_nothing_but_the_edge_and_the_page_opens_a_port(stack: Stack) -> None:
+    opened = {
+        connection.laddr.port
+        for process in stack.processes.values()
+        for connection in psutil.Process(process.pid).net_connections("tcp")
+        if connection.status == "LISTEN"
+    }
+    assert opened == {stack.settings.port, stack.settings.page_port}
 
 
 def giving_way(stack: Stack) -> set[str]:
@@ -96,11 +116,11 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = start(tmp_path, detector_port=port)
+        process = start(tmp_path, page_port=port)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"port {port}, which detector needs" in output
-    assert "--detector-port" in output
+    assert f"port {port}, which page needs" in output
+    assert "--page-port" in output
     assert "Traceback" not in output
 
 

@@ -17,10 +17,6 @@ class LocalSettings(BaseSettings):
         "127.0.0.1", description="address of the page; 0.0.0.0 lets other machines connect"
     )
     port: int = Field(8080, ge=0, le=65535, description="port of the page and of every call")
-    gateway_port: int = Field(50051, ge=0, le=65535, description="gateway, native gRPC")
-    websocket_port: int = Field(50052, ge=0, le=65535, description="gateway, browsers' streams")
-    detector_port: int = Field(50061, ge=0, le=65535, description="face detector")
-    classifier_port: int = Field(8500, ge=0, le=65535, description="expression classifier")
     page_port: int = Field(50070, ge=0, le=65535, description="page files")
     allowed_origins: str = Field(
         r"https?://(localhost|127\.0\.0\.1)(:\d+)?",

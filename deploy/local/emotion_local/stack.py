@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
@@ -49,7 +50,10 @@ class Stack:
     ) -> None:
         self._interrupted = interrupted
         self.settings = settings.model_copy(update=_choose_free(settings.ports()))
-        self.parts = {part.name: part for part in plan(self.settings)}
+        # Its path is short, unlike that of a folder of ours: Linux takes 107 bytes for a socket's.
+        self._folder = tempfile.TemporaryDirectory(prefix="emotion-")
+        self.sockets = Path(self._folder.name)
+        self.parts = {part.name: part for part in plan(self.settings, self.sockets)}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._say = say
         self.logs = self.settings.work_directory / "logs"
@@ -70,11 +74,12 @@ class Stack:
         if not (self.settings.page_directory / "index.html").is_file():
             raise StartError(f"the page is not built in {self.settings.page_directory}: make setup")
         for part in self.parts.values():
-            for name, port in part.ports.items():
-                host = self.settings.host if part.name == "envoy" else "127.0.0.1"
-                _check_free(part, name, host, port)
+            if part.port is not None:
+                _check_free(part, part.port, part.host, getattr(self.settings, part.port))
         self.logs.mkdir(parents=True, exist_ok=True)
-        (self.settings.work_directory / "envoy.yaml").write_text(render_envoy(self.settings))
+        (self.settings.work_directory / "envoy.yaml").write_text(
+            render_envoy(self.settings, self.sockets)
+        )
         for name in self.parts:
             self.start_part(name)
         deadline = time.monotonic() + self.settings.start_seconds
@@ -106,7 +111,7 @@ class Stack:
         """
         part = self.parts[name]
         deadline = time.monotonic() + seconds
-        while not is_healthy(part, self.settings.host if name == "envoy" else "127.0.0.1"):
+        while not is_healthy(part):
             if self.processes[name].poll() is not None:
                 raise StartError(self._obituary(name))
             if self._interrupted():
@@ -141,6 +146,7 @@ class Stack:
         """Stops every part: the gateway first, so that clients hear of it."""
         for name in self.parts:
             self.stop_part(name)
+        self._folder.cleanup()
 
     def stop_part(self, name: str) -> int | None:
         """Stops one part with SIGTERM, or kills it when it takes too long; its exit code."""
@@ -179,12 +185,10 @@ class Stack:
         self.stop()
 
 
-def is_healthy(part: Part, host: str) -> bool:
+def is_healthy(part: Part) -> bool:
     """Asks a part whether it serves."""
-    if host == "0.0.0.0":
-        host = "127.0.0.1"
     if part.health == "grpc":
-        with grpc.insecure_channel(f"{host}:{part.port}") as channel:
+        with grpc.insecure_channel(part.address) as channel:
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(
                     health_pb2.HealthCheckRequest(), timeout=1
@@ -192,7 +196,7 @@ def is_healthy(part: Part, host: str) -> bool:
             except grpc.RpcError:
                 return False
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-    connection = http.client.HTTPConnection(host, part.port, timeout=1)
+    connection = http.client.HTTPConnection(part.address, timeout=1)
     try:
         connection.request("GET", part.health_path)
         return connection.getresponse().status == 200

@@ -69,19 +69,25 @@ class GrpcServer:
         """Generated code calls it, too; ``grpc.aio`` finds methods by their services."""
 
     async def start(self) -> int:
-        """Opens the port and returns its number.
+        """Opens the port and returns its number; 0 where it is a Unix socket.
 
         Raises:
-            OSError: the port is taken or the address is not ours.
+            OSError: the port is taken, or the address or the socket's folder is not ours.
         """
-        address = f"{self._settings.host}:{self._settings.port}"
+        unix_socket = self._settings.unix_socket
+        if unix_socket:
+            address = f"unix:{unix_socket}"
+            reason = "its folder is not ours or missing, or its path has more than 107 bytes"
+        else:
+            address = f"{self._settings.host}:{self._settings.port}"
+            reason = "the port is taken or not ours"
         try:
             port: int = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: the port is taken or not ours") from error
+            raise OSError(f"cannot listen on {address}: {reason}") from error
         await self.set_serving(False)
         await self._server.start()
-        return port
+        return 0 if unix_socket else port
 
     async def set_serving(self, serving: bool) -> None:
         """Tells health checks and watchers whether calls are welcome."""

@@ -25,6 +25,11 @@ class ServiceSettings(BaseSettings):
 class GrpcSettings(ServiceSettings):
     """Settings that every gRPC server has."""
 
+    unix_socket: str = Field(
+        "",
+        description="path of a Unix socket to listen on in place of host and port, for services "
+        "on one machine; empty for none",
+    )
     max_message_bytes: int = Field(
         8 * 1024 * 1024, ge=65536, description="largest message taken or sent"
     )

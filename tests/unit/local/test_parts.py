@@ -1,37 +1,52 @@
 """What the launcher plans to run."""
 
 import re
+from pathlib import Path
 
 import yaml
 from emotion_local import LocalSettings, plan
 from emotion_local.parts import ENVOY_TEMPLATE, render_envoy
 
+SOCKETS = Path("/run/emotion")
 
-def test_every_part_gets_its_own_ports() -> None:
-    ports = [port for part in plan(LocalSettings()) for port in part.ports.values()]
-    assert len(ports) == len(set(ports)) == len(LocalSettings().ports())
+
+def test_every_part_gets_an_address_of_its_own() -> None:
+    parts = plan(LocalSettings(), SOCKETS)
+    assert len({part.address for part in parts}) == len(parts)
+    assert {part.port for part in parts} - {None} == set(LocalSettings().ports())
+
+
+def test_a_part_that_listens_everywhere_is_asked_here() -> None:
+    parts = {part.name: part for part in plan(LocalSettings(host="0.0.0.0", port=1234), SOCKETS)}
+    assert parts["envoy"].address == "127.0.0.1:1234"
+    assert parts["envoy"].host == "0.0.0.0"
 
 
 def test_the_gateway_stops_first_so_that_clients_hear_of_it() -> None:
-    names = [part.name for part in plan(LocalSettings())]
+    names = [part.name for part in plan(LocalSettings(), SOCKETS)]
     assert names[0] == "gateway"
     assert set(names) == {"gateway", "envoy", "detector", "classifier", "page"}
 
 
 def test_the_gateway_is_told_where_its_backends_are() -> None:
-    settings = LocalSettings(detector_port=1111, classifier_port=2222)
-    (gateway,) = (part for part in plan(settings) if part.name == "gateway")
-    assert "--detector=127.0.0.1:1111" in gateway.command
-    assert "--classifier=127.0.0.1:2222" in gateway.command
+    parts = {part.name: part for part in plan(LocalSettings(), SOCKETS)}
+    for backend in ("detector", "classifier"):
+        assert f"--{backend}={parts[backend].address}" in parts["gateway"].command
 
 
 def test_every_placeholder_of_envoys_configuration_is_filled_in() -> None:
-    rendered = render_envoy(LocalSettings(port=1234, allowed_origins="https://it's\\.me"))
+    settings = LocalSettings(port=1234, allowed_origins="https://it's\\.me")
+    rendered = render_envoy(settings, SOCKETS)
     assert not re.search(r"\$\{", rendered)
     config = yaml.safe_load(rendered)
     listener = config["static_resources"]["listeners"][0]
     assert listener["address"]["socket_address"]["port_value"] == 1234
     assert "https://it''s\\.me" in rendered
+    for cluster in config["static_resources"]["clusters"][:2]:
+        assert cluster["type"] == "STATIC"
+        (group,) = cluster["load_assignment"]["endpoints"]
+        (endpoint,) = group["lb_endpoints"]
+        assert Path(endpoint["endpoint"]["address"]["pipe"]["path"]).parent == SOCKETS
 
 
 def test_the_template_lists_the_placeholders_that_it_uses() -> None:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from emotion_serving import (
     FailedPrecondition,
@@ -218,6 +220,32 @@ async def test_two_servers_cannot_share_a_port() -> None:
         with pytest.raises(OSError, match="taken"):
             await GrpcServer(GrpcSettings(port=first), [SERVICE]).start()
         assert server is not None
+
+
+async def test_a_unix_socket_takes_the_place_of_the_port_and_of_one_left_over(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "oven"
+    with socket.socket(socket.AF_UNIX) as left_over:
+        left_over.bind(str(path))
+    server = GrpcServer(GrpcSettings(unix_socket=str(path)), [SERVICE])
+    assert await server.start() == 0
+    await server.set_serving(True)
+    async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=10)
+        assert answer.status == SERVING
+    assert all(each.status != "LISTEN" for each in psutil.Process().net_connections("tcp"))
+    await server.stop()
+
+
+@pytest.mark.parametrize("name", ["missing/oven", "o" * 108])
+async def test_a_unix_socket_that_cannot_be_is_an_os_error_that_names_it(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    with pytest.raises(OSError, match=f"unix:{path}: its folder is not ours or missing, or its"):
+        await GrpcServer(GrpcSettings(unix_socket=str(path)), [SERVICE]).start()
 
 
 async def test_clients_connect_anew_after_the_connection_age_and_lose_no_call() -> None:
