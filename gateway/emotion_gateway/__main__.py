@@ -24,10 +24,12 @@ async def serve(settings: GatewaySettings) -> None:
     Raises:
         OSError: a port is taken.
     """
-    detector = open_channel(settings.detector, settings.max_message_bytes)
+    detectors = [
+        open_channel(address, settings.max_message_bytes) for address in settings.detector.split()
+    ]
     classifier = open_channel(settings.classifier, settings.max_message_bytes)
     dispatcher = Dispatcher(
-        DetectorBackend(detector, settings.detector_deadline_seconds),
+        DetectorBackend(detectors, settings.detector_deadline_seconds),
         ClassifierBackend(
             classifier,
             settings.classifier_deadline_seconds,
@@ -85,8 +87,8 @@ async def serve(settings: GatewaySettings) -> None:
     finally:
         await websockets.stop()
         await metrics.stop()
-        await detector.close()
-        await classifier.close()
+        for channel in (*detectors, classifier):
+            await channel.close()
 
 
 def main() -> None:

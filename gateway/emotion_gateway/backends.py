@@ -99,26 +99,27 @@ class _StreamEndedError(Exception):
 
 
 class DetectorBackend:
-    """Calls the face detector, one batch after another on a stream, as a call for each costs more.
-
-    A batch whose stream breaks goes on as a call of its own. There are as many streams as batches
-    at once.
+    """Calls the face detector: of several channels the least busy one, the next where it is away.
 
     Args:
-        channel: to ``emotion.detector.v1.FaceDetectorService``.
+        channels: to ``emotion.detector.v1.FaceDetectorService``, at least one.
         deadline_seconds: how long one batch may take.
         stream_seconds: how old a stream may be before the next one is opened, at another
-            detector if there are several.
+            detector if a channel leads to several.
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, deadline_seconds: float, stream_seconds: float = 0.5
+        self,
+        channels: Sequence[grpc.aio.Channel],
+        deadline_seconds: float,
+        stream_seconds: float = 0.5,
     ) -> None:
-        self._stub = detector_pb2_grpc.FaceDetectorServiceStub(channel)
+        stream_deadline = stream_seconds + 2 * deadline_seconds
+        self._detectors = [
+            _Detector(channel, stream_seconds, stream_deadline) for channel in channels
+        ]
         self._deadline = deadline_seconds
-        self._stream_seconds = stream_seconds
         self._outage = _Outage("detector")
-        self._idle: list[tuple[grpc.aio.StreamStreamCall, float]] = []
 
     async def detect(
         self, images: Sequence[detector_pb2.Image]
@@ -139,8 +140,43 @@ class DetectorBackend:
         return detections
 
     async def _ask(self, images: Sequence[detector_pb2.Image]) -> _Answer | None:
+        ends = asyncio.get_running_loop().time() + self._deadline
+        *first, last = sorted(self._detectors, key=lambda detector: detector.running)
+        for detector in first:
+            try:
+                return await detector.ask(images, ends)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _AGAIN:
+                    raise
+        return await last.ask(images, ends)
+
+
+class _Detector:
+    """One channel: a batch after another on a stream, as a call for each costs more.
+
+    A batch whose stream breaks goes on as a call of its own. There are as many streams as batches
+    at once.
+    """
+
+    def __init__(
+        self, channel: grpc.aio.Channel, stream_seconds: float, stream_deadline: float
+    ) -> None:
+        self._stub = detector_pb2_grpc.FaceDetectorServiceStub(channel)
+        self._stream_seconds = stream_seconds
+        self._stream_deadline = stream_deadline
+        self._idle: list[tuple[grpc.aio.StreamStreamCall, float]] = []
+        self.running = 0
+        """Batches that are being asked about."""
+
+    async def ask(self, images: Sequence[detector_pb2.Image], ends: float) -> _Answer | None:
+        """The answer, until ``ends`` by the event loop's clock.
+
+        Raises:
+            TimeoutError: there was none.
+            grpc.aio.AioRpcError: the detector is away, or has said so.
+        """
         loop = asyncio.get_running_loop()
-        ends = loop.time() + self._deadline
+        self.running += 1
         try:
             async with asyncio.timeout_at(ends):
                 return await self._ask_stream(images, loop.time())
@@ -148,6 +184,8 @@ class DetectorBackend:
             request = detector_pb2.DetectRequest(images=images)
             answer: _Answer | None = await _call(self._stub.Detect, request, ends - loop.time())
             return answer
+        finally:
+            self.running -= 1
 
     async def _ask_stream(self, images: Sequence[detector_pb2.Image], now: float) -> _Answer | None:
         stream, opened = self._take(now)
@@ -171,7 +209,7 @@ class DetectorBackend:
             if now - opened < self._stream_seconds and not stream.done():
                 return stream, opened
             stream.cancel()
-        return self._stub.DetectStream(timeout=self._stream_seconds + 2 * self._deadline), now
+        return self._stub.DetectStream(timeout=self._stream_deadline), now
 
 
 class ClassifierBackend:

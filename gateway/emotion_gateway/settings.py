@@ -32,11 +32,12 @@ class GatewaySettings(GrpcSettings):
     )
     detector: str = Field(
         "127.0.0.1:50061",
-        description="address of the face detector; unix:/its/path for a Unix socket",
+        description="address of the face detector, unix:/its/path for a Unix socket; of several "
+        "with spaces between, the least busy one is asked",
     )
     classifier: str = Field(
         "127.0.0.1:8500",
-        description="address of TensorFlow Serving or the embedded classifier, likewise",
+        description="address of TensorFlow Serving or the embedded classifier",
     )
     model: str = Field("emotion", description="name of the classifier's model")
     model_label: str = Field(

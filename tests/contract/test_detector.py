@@ -1,22 +1,26 @@
 """The detector as its callers meet it: a real process, real gRPC, real pictures."""
 
 import json
+import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import cv2
 import grpc
 import numpy as np
+import psutil
 import pytest
 from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from PIL import Image
-from running import PYTHON, RunningService
+from running import PYTHON, RunningService, free_port
 from unit.detector import pictures
 
 SERVICE = "emotion.detector.v1.FaceDetectorService"
@@ -248,6 +252,67 @@ def test_sigterm_tells_watchers_lets_calls_end_and_exits_with_0() -> None:
         watcher.join(10)
     assert seen[0] == SERVING
     assert NOT_SERVING in seen
+
+
+class Several(RunningService):
+    """Two processes on Unix sockets."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "detector"
+        super().__init__("emotion_detector", f"--unix-socket={path}", "--processes=2")
+        self.addresses = [f"unix:{path}", f"unix:{path}.1"]
+        self.address = self.addresses[1]  # the one to wait for
+
+    def second(self) -> psutil.Process:
+        (child,) = psutil.Process(self.process.pid).children()
+        return child
+
+
+def test_several_processes_answer_alike_and_stop_together(tmp_path: Path) -> None:
+    blank = np.zeros((40, 60, 3), np.uint8)
+    files = [pictures.file(pictures.astronaut()), pictures.file(blank, "PNG")]
+    with Several(tmp_path) as running:
+        second = running.second()
+        answers = []
+        for address in running.addresses:
+            with grpc.insecure_channel(address) as channel:
+                answers.append([found.faces for found in detect(channel, *files)])
+        assert answers[0] == answers[1]
+        assert [len(faces.faces) for faces in answers[0]] == [1, 0]
+        assert running.stop() == 0
+        assert not second.is_running()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_process_that_dies_ends_the_others_so_that_all_are_started_anew(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with Several(tmp_path) as running:
+        running.second().send_signal(number)
+        assert running.process.wait(20) == 1
+
+
+def test_no_process_outlives_the_first(tmp_path: Path) -> None:
+    with Several(tmp_path) as running:
+        second = running.second()
+        running.kill()
+        psutil.wait_procs([second], 20)
+        assert not second.is_running()
+
+
+def test_a_second_process_that_cannot_listen_is_a_clear_message_and_exit_1() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port + 1)):
+        ended = subprocess.run(
+            [PYTHON, "-m", "emotion_detector", "--port", str(port), "--processes", "2"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{port + 1}: the port is taken" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_taken_port_is_a_clear_message_and_exit_1(service: RunningService) -> None:

@@ -78,7 +78,7 @@ async def gateway(
     """Unless told otherwise every batch has a stream of its own: a second's turns in no time."""
     channel = open_channel(f"ipv4:///{','.join(addresses)}", 1 << 20)
     try:
-        yield DetectorBackend(channel, deadline_seconds=2.0, stream_seconds=stream_seconds)
+        yield DetectorBackend([channel], deadline_seconds=2.0, stream_seconds=stream_seconds)
     finally:
         await channel.close()
 

@@ -1,6 +1,7 @@
 """What runs on one machine, with which flags."""
 
 import json
+import os
 import string
 import sys
 from dataclasses import dataclass
@@ -45,12 +46,15 @@ def plan(settings: LocalSettings, sockets: Path) -> list[Part]:
         sockets: folder for the Unix sockets; its path has at most 80 bytes.
     """
     s = settings
+    detector = sockets / "detector"
+    processes = s.detector_processes or len(os.sched_getaffinity(0))
+    detectors = [f"unix:{detector}", *(f"unix:{detector}.{k}" for k in range(1, processes))]
     return [
         _service(
             "gateway",
             sockets,
             f"--websocket-unix-socket={sockets / _WEBSOCKET}",
-            f"--detector=unix:{sockets / 'detector'}",
+            f"--detector={' '.join(detectors)}",
             f"--classifier=unix:{sockets / 'classifier'}",
             f"--allowed-origins={s.allowed_origins}",
             *s.gateway_arguments,
@@ -76,7 +80,7 @@ def plan(settings: LocalSettings, sockets: Path) -> list[Part]:
             port="port",
             yields=True,
         ),
-        _service("detector", sockets),
+        _service("detector", sockets, f"--processes={processes}"),
         _service("classifier", sockets),
         Part(
             "page",

@@ -22,6 +22,13 @@ class LocalSettings(BaseSettings):
         r"https?://(localhost|127\.0\.0\.1)(:\d+)?",
         description="regular expression for origins of pages on other hosts that may connect",
     )
+    detector_processes: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="processes that look for faces; 0 for one a usable core, as Python computes on "
+        "one core a process",
+    )
     gateway_arguments: list[str] = Field([], description="further flags for the gateway")
     page_directory: Path = Field(ROOT / "web/page/dist", description="the built page")
     work_directory: Path = Field(

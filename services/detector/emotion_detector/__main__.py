@@ -1,8 +1,8 @@
 """``python -m emotion_detector``: runs the detector service until SIGTERM."""
 
 import contextlib
-import functools
 import logging
+import signal
 import sys
 
 import cv2
@@ -10,6 +10,7 @@ from emotion.detector.v1 import detector_pb2, detector_pb2_grpc
 from emotion_serving import GrpcServer, load_settings, run, run_until_signal
 from emotion_serving.logs import configure_logs
 
+from emotion_detector import processes
 from emotion_detector.detector import FaceDetector
 from emotion_detector.network import ModelError, Network
 from emotion_detector.picture import Limits
@@ -22,12 +23,15 @@ _SERVICE = detector_pb2.DESCRIPTOR.services_by_name["FaceDetectorService"].full_
 _log = logging.getLogger(_PROGRAM)
 
 
-async def serve(settings: DetectorSettings, network: Network) -> None:
-    """Serves until SIGTERM or SIGINT, then drains.
+async def serve(
+    settings: DetectorSettings, network: Network, others: processes.Others = ()
+) -> None:
+    """Serves until SIGTERM or SIGINT, or until one of ``others`` ends; then all drain.
 
     Raises:
         OSError: the port is taken.
     """
+    processes.end_together(others)
     detector = FaceDetector(network, Limits(settings.max_image_bytes, settings.max_image_pixels))
     servicer = FaceDetectorServicer(detector, settings.workers, settings.max_batch)
     with contextlib.closing(servicer):
@@ -36,11 +40,17 @@ async def serve(settings: DetectorSettings, network: Network) -> None:
         port = await server.start()
         await server.set_serving(True)
         _log.info("serving", extra={"port": port, "workers": settings.workers})
-        await run_until_signal(functools.partial(server.drain, servicer.end_streams))
+
+        async def stop() -> None:
+            processes.stop(others)
+            await server.drain(servicer.end_streams)
+
+        await run_until_signal(stop)
 
 
 def main() -> None:
-    """Exits with 2 for a bad setting or model, with 1 for a port that can not be opened."""
+    """Exits with 2 for a bad setting or model, with 1 for a port that can not be opened or when one
+    of several processes has ended by itself."""
     settings = load_settings(DetectorSettings, prog=_PROGRAM)
     configure_logs(_PROGRAM, settings.log_level)
     _log.info("settings", extra=settings.model_dump(mode="json"))
@@ -50,10 +60,18 @@ def main() -> None:
     except ModelError as error:
         print(f"{_PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
-    try:
-        run(serve(settings, network))
-    except OSError as error:
-        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+
+    def serve_here(k: int, others: processes.Others = ()) -> None:
+        try:
+            run(serve(settings.of_process(k), network, others))
+        except OSError as error:
+            print(f"{_PROGRAM}: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    others = processes.fork(settings.processes, serve_here)
+    serve_here(0, others)
+    processes.wait(others, settings.drain_seconds)
+    if any(process.exitcode not in (0, -signal.SIGTERM) for process in others):
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Self
 
 from emotion_serving import GrpcSettings
 from pydantic import Field
@@ -24,8 +25,18 @@ class DetectorSettings(GrpcSettings):
     model: Path = Field(
         PACKAGED_MODEL, description="ONNX file with YuNet's outputs, 1 or 3 channels"
     )
+    processes: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="processes that share the cores and the loaded model; the next ones listen on "
+        "the next ports, or on unix_socket with .1, .2 ... behind its name",
+    )
     threads: int = Field(
-        0, ge=0, le=256, description="pictures analysed at once; 0 for one a usable CPU core"
+        0,
+        ge=0,
+        le=256,
+        description="pictures that a process analyses at once; 0 for its part of the usable cores",
     )
     detection_size: int = Field(
         320, ge=64, le=2048, description="longer side in pixels at which faces are looked for"
@@ -38,5 +49,13 @@ class DetectorSettings(GrpcSettings):
 
     @property
     def workers(self) -> int:
-        """Number of worker threads: ``threads``, or the number of usable CPU cores."""
-        return self.threads or len(os.sched_getaffinity(0))
+        """Number of worker threads of a process."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // self.processes)
+
+    def of_process(self, k: int) -> Self:
+        """The settings of the k-th process, from 0: those of the first with another address."""
+        if k == 0:
+            return self
+        port = self.port + k if self.port else 0
+        unix_socket = f"{self.unix_socket}.{k}" if self.unix_socket else ""
+        return self.model_copy(update={"port": port, "unix_socket": unix_socket})

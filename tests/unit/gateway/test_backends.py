@@ -158,7 +158,7 @@ async def test_a_nonsense_answer_of_the_classifier_counts_as_away(data: bytes) -
 
 async def test_the_detectors_answer_comes_image_for_image() -> None:
     async with server(detect_truly) as channel:
-        assert await boxes(DetectorBackend(channel, 5.0), *range(5)) == [
+        assert await boxes(DetectorBackend([channel], 5.0), *range(5)) == [
             box_of(i)[0] for i in range(5)
         ]
 
@@ -185,7 +185,7 @@ async def test_batches_share_a_stream_while_it_is_young() -> None:
             await context.write(await detect_truly(request, context))
 
     async with server(hanging, stream) as channel:
-        backend = DetectorBackend(channel, 5.0, stream_seconds=2.0)
+        backend = DetectorBackend([channel], 5.0, stream_seconds=2.0)
         for i in range(3):
             assert await boxes(backend, i) == [box_of(i)[0]]
         assert [len(requests) for requests in streams] == [3]
@@ -200,7 +200,7 @@ async def test_batches_at_once_never_mix() -> None:
         return await detect_truly(request, context)
 
     async with server(detect) as channel:
-        backend = DetectorBackend(channel, 5.0)
+        backend = DetectorBackend([channel], 5.0)
         batches = [tuple(range(k, k + 1 + k % 4)) for k in range(20)]
         for _ in range(3):
             found = await asyncio.gather(*(boxes(backend, *batch) for batch in batches))
@@ -227,10 +227,47 @@ async def test_a_batch_whose_stream_breaks_is_answered_all_the_same(
         await end(context)
 
     async with server(detect_truly, stream) as channel:
-        backend = DetectorBackend(channel, 5.0)
+        backend = DetectorBackend([channel], 5.0)
         for i in range(4):
             assert await boxes(backend, i, i + 1) == [box_of(i)[0], box_of(i + 1)[0]]
             await asyncio.sleep(0.02)  # the end of the stream may come before the next batch
+
+
+async def test_the_least_busy_of_several_detectors_is_asked() -> None:
+    asked = [0, 0]
+    busy = [0, 0]
+    most = [0, 0]
+
+    def counting(k: int) -> Answer:
+        async def detect(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            asked[k] += 1
+            busy[k] += 1
+            most[k] = max(most[k], busy[k])
+            await asyncio.sleep(0.01)
+            busy[k] -= 1
+            return await detect_truly(request, context)
+
+        return detect
+
+    async with server(counting(0)) as first, server(counting(1)) as second:
+        backend = DetectorBackend([first, second], 5.0)
+        for i in range(10):
+            found = await asyncio.gather(boxes(backend, i), boxes(backend, i + 1))
+            assert found == [[box_of(i)[0]], [box_of(i + 1)[0]]]
+        assert asked == [10, 10]
+        assert most == [1, 1]
+        assert await boxes(backend, 1) == [box_of(1)[0]]
+        assert asked == [11, 10], "the first while all are idle: its caches are warm"
+
+
+async def test_a_detector_that_is_away_is_replaced_by_the_next_one() -> None:
+    async with server(failing(grpc.StatusCode.UNAVAILABLE)) as away, server(detect_truly) as here:
+        backend = DetectorBackend([away, here], 5.0)
+        for i in range(3):
+            assert await boxes(backend, i) == [box_of(i)[0]]
+    async with server(failing(grpc.StatusCode.UNAVAILABLE)) as away:
+        with pytest.raises(Unavailable):
+            await boxes(DetectorBackend([away, away], 5.0), 1)
 
 
 async def test_a_stream_that_hangs_is_not_used_again() -> None:
@@ -244,7 +281,7 @@ async def test_a_stream_that_hangs_is_not_used_again() -> None:
             await context.write(await detect_truly(request, context))
 
     async with server(hanging, stream) as channel:
-        backend = DetectorBackend(channel, 0.2)
+        backend = DetectorBackend([channel], 0.2)
         with pytest.raises(Unavailable):
             await boxes(backend, 1)
         hangs = False
@@ -293,14 +330,14 @@ ONE_CHIP_SHORT.chips = ONE_CHIP_SHORT.chips[:-1]
 async def test_a_nonsense_answer_of_the_detector_counts_as_away(data: bytes) -> None:
     async with server(always(data)) as channel:
         with pytest.raises(Unavailable):
-            await DetectorBackend(channel, 5.0).detect([detector_pb2.Image(data=b"x")])
+            await DetectorBackend([channel], 5.0).detect([detector_pb2.Image(data=b"x")])
 
 
 @pytest.mark.parametrize("code", [c for c in grpc.StatusCode if c is not grpc.StatusCode.OK])
 async def test_any_error_status_counts_as_away(code: grpc.StatusCode) -> None:
     async with server(failing(code)) as channel:
         with pytest.raises(Unavailable):
-            await DetectorBackend(channel, 5.0).detect([detector_pb2.Image(data=b"x")])
+            await DetectorBackend([channel], 5.0).detect([detector_pb2.Image(data=b"x")])
         with pytest.raises(Unavailable):
             await ClassifierBackend(channel, 5.0, "emotion").classify(bytes(48 * 48))
 
@@ -308,7 +345,7 @@ async def test_any_error_status_counts_as_away(code: grpc.StatusCode) -> None:
 async def test_a_backend_that_hangs_is_away_after_its_deadline() -> None:
     async with server(hanging) as channel, asyncio.timeout(10):
         with pytest.raises(Unavailable):
-            await DetectorBackend(channel, 0.05).detect([detector_pb2.Image(data=b"x")])
+            await DetectorBackend([channel], 0.05).detect([detector_pb2.Image(data=b"x")])
         with pytest.raises(Unavailable):
             await ClassifierBackend(channel, 0.05, "emotion").classify(bytes(48 * 48))
 
@@ -325,7 +362,7 @@ async def test_an_outage_is_logged_once_and_its_end_once(
 
     caplog.set_level("INFO", "emotion_gateway")
     async with server(detect) as channel:
-        backend = DetectorBackend(channel, 5.0)
+        backend = DetectorBackend([channel], 5.0)
         for _ in range(3):
             with pytest.raises(Unavailable):
                 await backend.detect([detector_pb2.Image(data=b"x")])

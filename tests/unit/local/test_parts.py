@@ -1,9 +1,11 @@
 """What the launcher plans to run."""
 
+import os
 import re
 from pathlib import Path
 
 import yaml
+from emotion_detector.settings import DetectorSettings
 from emotion_local import LocalSettings, plan
 from emotion_local.parts import ENVOY_TEMPLATE, render_envoy
 
@@ -29,9 +31,20 @@ def test_the_gateway_stops_first_so_that_clients_hear_of_it() -> None:
 
 
 def test_the_gateway_is_told_where_its_backends_are() -> None:
-    parts = {part.name: part for part in plan(LocalSettings(), SOCKETS)}
-    for backend in ("detector", "classifier"):
-        assert f"--{backend}={parts[backend].address}" in parts["gateway"].command
+    settings = LocalSettings(detector_processes=3)
+    parts = {part.name: part for part in plan(settings, SOCKETS)}
+    assert f"--classifier={parts['classifier'].address}" in parts["gateway"].command
+    assert "--processes=3" in parts["detector"].command
+    served = DetectorSettings(unix_socket=str(SOCKETS / "detector"), processes=3)
+    addresses = [f"unix:{served.of_process(k).unix_socket}" for k in range(3)]
+    assert f"--detector={' '.join(addresses)}" in parts["gateway"].command
+    assert parts["detector"].address == addresses[0]
+    assert len(set(addresses)) == 3
+
+
+def test_there_is_a_detector_process_for_each_usable_core() -> None:
+    (detector,) = (part for part in plan(LocalSettings(), SOCKETS) if part.name == "detector")
+    assert f"--processes={len(os.sched_getaffinity(0))}" in detector.command
 
 
 def test_every_placeholder_of_envoys_configuration_is_filled_in() -> None:
