@@ -65,13 +65,30 @@ class Session:
         self._waiting: Sample | None = None
         self.next_due = begin if self._interval else math.inf
         """When something is to be done without a reply, in seconds."""
-        self.samples: list[Sample] = []
-        """Every frame that was due, in order."""
+        self._samples: list[Sample] = []
+        self._replies: list[tuple[bytes, float]] = []
+        self._answered = 0
+        self._request = emotion_pb2.StreamRecognizeRequest()
 
     @property
     def outstanding(self) -> int:
         """Frames that are sent and not answered."""
-        return len(self._sent)
+        return self._frame_id - self._answered
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """Every frame that was due, in order.
+
+        Replies are read now, not when they come, so that reading them takes no time from the
+        services while they are measured.
+
+        Raises:
+            ValueError: a reply answers no frame that was open.
+        """
+        replies, self._replies = self._replies, []
+        for message, now in replies:
+            self._read(message, now)
+        return self._samples
 
     def tick(self, now: float) -> None:
         """Makes the frames that have become due."""
@@ -79,14 +96,14 @@ class Session:
             if self._waiting is not None:
                 self._waiting.outcome = "skipped"
             self._waiting = Sample(self.next_due)
-            self.samples.append(self._waiting)
+            self._samples.append(self._waiting)
             self.next_due += self._interval
 
     @property
     def wants_to_send(self) -> bool:
         """Whether there is a request to be sent now."""
         # Two in flight without a pace would only have the gateway drop one for the other.
-        return self._waiting is not None if self._interval else not self._sent
+        return self._waiting is not None if self._interval else not self.outstanding
 
     def take(self, now: float) -> tuple[bytes, bytes]:
         """The request that is to be sent now, in two parts, so that a picture is not copied:
@@ -94,23 +111,25 @@ class Session:
         sample, self._waiting = self._waiting, None
         if sample is None:
             sample = Sample(now)
-            self.samples.append(sample)
+            self._samples.append(sample)
         frame = self._clip[(self._first + int(sample.due * PER_SECOND)) % len(self._clip)]
         self._frame_id += 1
         self._sent[self._frame_id] = sample
-        request = emotion_pb2.StreamRecognizeRequest(
-            frame=emotion_pb2.Frame(frame_id=self._frame_id, capture_time_us=int(sample.due * 1e6))
-        )
+        request = self._request
+        request.frame.frame_id = self._frame_id
+        request.frame.capture_time_us = int(sample.due * 1e6)
         if self._frame_id == 1:
             request.options.max_faces = self._max_faces
-        return _with_image(frame.image), request.SerializeToString()
+        rest = request.SerializeToString()
+        request.ClearField("options")
+        return _with_image(frame.image), rest
 
     def receive(self, message: bytes, now: float) -> None:
-        """Takes a serialized reply that came at ``now``.
+        """Takes a serialized reply that came at ``now``."""
+        self._answered += 1
+        self._replies.append((message, now))
 
-        Raises:
-            ValueError: it answers no frame that is open.
-        """
+    def _read(self, message: bytes, now: float) -> None:
         reply = emotion_pb2.StreamRecognizeResponse.FromString(message)
         sample = self._sent.pop(reply.frame_id, None)
         outcome = reply.WhichOneof("outcome")
