@@ -16,8 +16,8 @@ Others = Sequence[ForkProcess]
 def fork(count: int, serve: Callable[[int], None]) -> Others:
     """Runs ``serve(k)`` for each k from 1 below ``count`` in a process of its own.
 
-    They share this process's memory until they write to it, so it must not have threads yet. They
-    are stopped when this process exits.
+    They share this process's memory until they write to it; it must not run threads or gRPC yet.
+    They are stopped when this process exits.
     """
     context = multiprocessing.get_context("fork")
     others = [
