@@ -99,6 +99,7 @@ class Session:
         if self._waiting is not None:
             self._waiting.job = None
             self._answer(self._waiting, dropped=emotion_pb2.Dropped())
+            self._search.dropped()
         self._waiting = owed
         self._owed.append(owed)
 

@@ -20,6 +20,7 @@ class Camera:
     tracker: Tracker = field(default_factory=Tracker)
     now_us: int = 1_000_000
     taken_us: int = 1_000_000
+    overloaded: bool = False
     ways: list[tuple[Box, ...] | None] = field(default_factory=list)
 
     def frame(self, *scene: Box, later_us: int = FRAME_US, clock_us: int | None = None) -> int:
@@ -28,6 +29,8 @@ class Camera:
         self.taken_us += later_us if clock_us is None else clock_us
         way = self.search.expected(self.tracker, self.taken_us, self.now_us)
         self.ways.append(way)
+        if self.overloaded:
+            self.search.dropped()
         found = [face for face in scene if way is None or any(near(face, known) for known in way)]
         self.tracker.update(found, self.taken_us)
         self.search.learn(self.tracker, self.taken_us, self.now_us)
@@ -60,17 +63,38 @@ def test_an_empty_scene_is_searched_as_often() -> None:
     assert camera.ways == [None, (), ()] * 2
 
 
-@pytest.mark.parametrize("frames_per_second", [2, 5, 10, 15, 30, 60])
-def test_a_new_face_is_found_within_200_ms(frames_per_second: int) -> None:
+@pytest.mark.parametrize("overloaded", [False, True])
+@pytest.mark.parametrize("frames_per_second", [2, 5, 10, 15, 19, 23, 24, 26, 30, 60])
+def test_a_new_face_is_found_within_200_ms(frames_per_second: int, overloaded: bool) -> None:
     frame_us = 1_000_000 // frames_per_second
     for already in range(8):
-        camera = Camera()
+        camera = Camera(overloaded=overloaded)
         for _ in range(already):
             camera.frame(HERE, later_us=frame_us)
         waited = 0
         while camera.frame(HERE, THERE, later_us=frame_us) < 2:
             waited += frame_us
         assert waited <= 200_000
+
+
+def test_where_frames_are_dropped_it_looks_everywhere_a_quarter_less_often() -> None:
+    usual, overloaded = Camera(), Camera(overloaded=True)
+    for camera in (usual, overloaded):
+        for _ in range(60):
+            camera.frame(HERE, later_us=50_000)
+        assert camera.ways[0] is None
+    assert sum(way is None for way in usual.ways) == 20
+    assert sum(way is None for way in overloaded.ways) == 15
+
+
+def test_after_an_overload_it_looks_as_often_as_before() -> None:
+    camera = Camera()
+    camera.frame(HERE)
+    camera.search.dropped()
+    for _ in range(9):
+        camera.frame(HERE, later_us=50_000)
+    everywhere = [way is None for way in camera.ways]
+    assert everywhere == [True, *[False] * 3, True, *[False] * 2, True, *[False] * 2]
 
 
 def test_a_face_that_is_lost_is_looked_for_everywhere_in_the_next_frame() -> None:

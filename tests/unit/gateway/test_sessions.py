@@ -212,6 +212,27 @@ def test_options_refused_leave_the_options_as_they_were() -> None:
     assert "options.max_faces is 0; expected 1 to 100" in refusal.error.message
 
 
+@pytest.mark.parametrize(("frames_each_turn", "turns_between_searches"), [(1, 3), (2, 4)])
+def test_a_stream_whose_frames_are_dropped_is_searched_less_often(
+    frames_each_turn: int, turns_between_searches: int
+) -> None:
+    session = Session(MAX_IMAGE_BYTES, search_interval_us=150_000)
+    everywhere = []
+    frame_id = 0
+    for turn in range(13):
+        now_us = 1_000_000 + turn * 50_000
+        for _ in range(frames_each_turn):
+            frame_id += 1
+            session.receive(request(frame_id, b"x"), now_us)
+        job = session.take()
+        assert job is not None
+        everywhere.append(job.expected is None)
+        session.complete(job, analysis(FACE), now_us)
+        assert len(session.pop_replies()) == frames_each_turn
+    between = turns_between_searches
+    assert everywhere[between:] == [k % between == 0 for k in range(between, 13)]
+
+
 @pytest.mark.parametrize("landmarks", [True, False])
 def test_landmarks_come_unless_they_are_not_wanted(landmarks: bool) -> None:
     session = Session(MAX_IMAGE_BYTES)
