@@ -56,7 +56,7 @@ class GatewaySettings(GrpcSettings):
         0.15,
         ge=0,
         le=10,
-        description="how often to look for new faces, a third more seldom while frames are dropped; "
+        description="how often to look for new faces, a third longer while frames are dropped; "
         "between, only around known ones. 0 looks everywhere in every frame",
     )
     max_batch: int = Field(16, ge=1, le=64, description="most frames of a batch")

@@ -92,7 +92,7 @@ async def test_frames_in_flight_are_those_that_wait_and_those_in_work() -> None:
     await server.start()
     channel = open_channel(f"127.0.0.1:{port}", 1 << 20)
     dispatcher = Dispatcher(
-        DetectorBackend(channel, 10.0),
+        DetectorBackend([channel], 10.0),
         ClassifierBackend(channel, 10.0, "emotion"),
         concurrency=1,
         max_batch=4,
