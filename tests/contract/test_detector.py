@@ -283,6 +283,25 @@ def test_several_processes_answer_alike_and_stop_together(tmp_path: Path) -> Non
         assert not second.is_running()
 
 
+@pytest.mark.parametrize("k", [0, 1])
+def test_a_process_that_takes_longer_to_drain_is_not_cut_off_by_the_end_of_the_other(
+    tmp_path: Path, k: int
+) -> None:
+    files = [pictures.file(pictures.astronaut())] * 60
+    with (
+        Several(tmp_path) as running,
+        grpc.insecure_channel(
+            running.addresses[k], options=[("grpc.max_send_message_length", 64 << 20)]
+        ) as channel,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        call = pool.submit(detect, channel, *files)
+        time.sleep(0.15)
+        assert not call.done()
+        assert running.stop() == 0
+        assert [len(found.faces.faces) for found in call.result(1)] == [1] * 60
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_process_that_dies_ends_the_others_so_that_all_are_started_anew(
     tmp_path: Path, number: signal.Signals

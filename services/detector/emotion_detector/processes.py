@@ -34,19 +34,18 @@ def end_together(others: Others) -> None:
 
     Called in a running event loop.
     """
-    parent = multiprocessing.parent_process()
-    loop = asyncio.get_running_loop()
-    for ended in (process.sentinel for process in (*others, *([parent] if parent else []))):
-        loop.add_reader(ended, _stop_after, loop, ended)
 
+    def end() -> None:
+        _forget(others)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-def _stop_after(loop: asyncio.AbstractEventLoop, ended: int) -> None:
-    loop.remove_reader(ended)
-    os.kill(os.getpid(), signal.SIGTERM)
+    for sentinel in _sentinels(others):
+        asyncio.get_running_loop().add_reader(sentinel, end)
 
 
 def stop(others: Others) -> None:
-    """Tells ``others`` to drain and end."""
+    """Tells ``others`` to drain and end; that they do is no reason any more to end this one."""
+    _forget(others)
     for process in others:
         process.terminate()
 
@@ -55,3 +54,14 @@ def wait(others: Others, seconds: float) -> None:
     """Waits until ``others`` have ended, at most so long each."""
     for process in others:
         process.join(seconds)
+
+
+def _sentinels(others: Others) -> list[int]:
+    """What becomes readable when one of ``others`` or the parent has ended."""
+    parent = multiprocessing.parent_process()
+    return [process.sentinel for process in (*others, *([parent] if parent else []))]
+
+
+def _forget(others: Others) -> None:
+    for sentinel in _sentinels(others):
+        asyncio.get_running_loop().remove_reader(sentinel)
