@@ -32,6 +32,7 @@ class GatewaySettings(GrpcSettings):
     )
     detector: str = Field(
         "127.0.0.1:50061",
+        pattern=r"\S",
         description="address of the face detector, unix:/its/path for a Unix socket; of several "
         "with spaces between, the least busy one is asked",
     )

@@ -862,6 +862,7 @@ def test_a_socket_in_no_folder_is_one_clear_line_and_exit_1(flag: str, tmp_path:
         (["--port", "99999"], "--port (or EMOTION_GATEWAY_PORT) is '99999': "),
         (["--max-sessions", "none"], "--max-sessions (or EMOTION_GATEWAY_MAX_SESSIONS) is 'none'"),
         (["--allowed-origins", "("], "not a regular expression"),
+        (["--detector", " "], "--detector (or EMOTION_GATEWAY_DETECTOR) is ' '"),
         (["--max-image-bytes", "9000000"], "expected at most 8323072"),
         (["--nonsense", "1"], "--nonsense"),
     ],
