@@ -17,8 +17,8 @@ class Search:
     """The way of looking for one camera.
 
     Args:
-        interval_us: a new face is found at most this long after its first frame, and a third
-            longer where frames are dropped; 0 looks everywhere in every frame.
+        interval_us: a new face is found at most this long after the first analysed frame that
+            shows it, a third longer where frames are dropped; 0 looks everywhere in every frame.
     """
 
     def __init__(self, interval_us: int) -> None:
